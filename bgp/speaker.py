@@ -1,0 +1,445 @@
+"""One BGP speaker: ExaBGP in a process of its own, and what is known from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path as FilePath
+from typing import Literal
+
+from bgp import configuration, import_policy
+from bgp.lines import TooLong
+from bgp.messages import (
+    Connected,
+    EndOfRib,
+    Established,
+    Garbled,
+    Lost,
+    Message,
+    Notified,
+    Reread,
+    Update,
+    garbled,
+    read_line,
+)
+from bgp.path import Path
+from bgp.plan import NeighborPlan, SpeakerPlan
+from bgp.process import ExaBgp
+from bgp.report import RefusedPrefix, SessionReport, SessionState, SpeakerReport
+from bgp.rib import Rib
+
+# Chosen: a report shows this many refused prefixes of a neighbor and counts the rest.
+SHOWN_REFUSED = 20
+
+# Chosen: so many different reasons of refusals are events, in one session; a peer cannot fill a log.
+TOLD_REASONS = 10
+
+# Chosen: ExaBGP is started again at once, except when it died within this time of its start; then it waits,
+# twice as long each time.
+STEADY_AFTER_S = 10.0
+SHORTEST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+
+EventKind = Literal["established", "lost", "route-refused", "refused", "garbled", "started", "died"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerEvent:
+    """Something that happened, in words. `neighbor` is None where it concerns the whole speaker.
+
+    "refused": the neighbor cannot be configured. "started": ExaBGP was started, for the first time or again.
+    """
+
+    kind: EventKind
+    neighbor: str | None
+    text: str
+
+
+@dataclass(slots=True)
+class Session:
+    """A session as last seen.
+
+    `since`: time of day of the last change of `state`. `is_cause`: `reason` says what ended the session, and
+    vain attempts to connect do not replace it. `said`: the text of the last NOTIFICATION. `told`: the
+    reasons of refusals that were events already.
+    """
+
+    state: SessionState
+    since: float
+    reason: str | None
+    is_cause: bool = False
+    said: str = ""
+    told: set[str] = field(default_factory=set)
+
+
+class Speaker:
+    """Makes a SpeakerPlan so, as often as asked, and knows the routes that come of it.
+
+    `directory` belongs to this speaker alone and exists. `now` is monotonic time, `wall` the time of day,
+    both in seconds. To be used from one thread, inside the network namespace of the node.
+
+    ExaBGP reads its configuration one version at a time and answers each (see bgp/daemon.py), in order with
+    everything else. So it is known at every line whether it comes from a session that is still wanted.
+    A neighbor that changed, was reset or was gone from the plan for a moment is taken out in one version and put
+    in again in the next.
+    """
+
+    def __init__(self, directory: FilePath, *, now: Callable[[], float], wall: Callable[[], float] = time.time) -> None:
+        self._configuration = directory / "exabgp.conf"
+        self._log = directory / "exabgp.log"
+        self._now = now
+        self._wall = wall
+        self._plan: SpeakerPlan | None = None
+        self._rib = Rib(None)
+        self._sessions: dict[str, Session] = {}
+        self._events: list[SpeakerEvent] = []
+
+        self._exabgp: ExaBgp | None = None
+        self._started = 0.0
+        self._restart_due: float | None = None
+        self._deaths = 0
+        self._early_deaths = 0
+        self._last_exit: str | None = None
+
+        # What ExaBGP has read, what it is reading, and which neighbors it must first be without.
+        self._loaded: dict[str, NeighborPlan] = {}
+        self._loading: dict[str, NeighborPlan] | None = None
+        self._generation = 0
+        self._afresh: set[str] = set()
+        self._by_peer: dict[IPv4Address, str] = {}
+        # What ExaBGP was told to announce to each neighbor that it has read.
+        self._told: dict[str, frozenset[IPv4Network]] = {}
+
+    def apply(self, plan: SpeakerPlan) -> None:
+        """Make the plan so. A second call with the same plan changes nothing.
+
+        Starts ExaBGP when it does not run and no restart is pending, has it read its configuration again
+        when that changed, and tells it which prefixes came and went. A neighbor that is left out or not
+        admin_up is not configured, and what it announced leaves the RIB now.
+        """
+        before, self._plan = self._plan, plan
+        self._rib.set_limit(plan.max_prefixes)
+        if before is not None and (before.local_as, before.router_id) != (plan.local_as, plan.router_id):
+            self._afresh.update(self._loaded, self._loading or ())
+        if self._exabgp is None and (self._restart_due is None or self._now() >= self._restart_due):
+            self._start(plan)
+        self._converge()
+
+    def reset(self, name: str, why: str = "the session was reset") -> None:
+        """Drop this session at once, for example because the tunnel under it is gone.
+
+        Its routes leave the RIB now, what still comes over it is ignored, and the neighbor starts afresh.
+        """
+        if name in self._sessions:
+            self._down(name, "connect", why, is_cause=True)
+            self._afresh.add(name)
+            self._converge()
+
+    def filenos(self) -> tuple[int, ...]:
+        """What to watch for reading now."""
+        return () if self._exabgp is None else (self._exabgp.fileno(),)
+
+    def process(self) -> tuple[SpeakerEvent, ...]:
+        """Read all that is there, without blocking; what happened since the last call."""
+        if self._exabgp is not None:
+            for line in self._exabgp.read():
+                message = garbled(line.head, "the line is too long") if isinstance(line, TooLong) else read_line(line)
+                if message is not None and self._exabgp is not None:
+                    self._take(message)
+        if self._exabgp is not None and self._exabgp.ended:
+            self._died()
+        self._tell_of_the_limit()
+        for name in self._rib.forgetful():
+            self.reset(name, "asked for its routes again: not all had been kept, and there is room now")
+        self._converge()
+        events, self._events = tuple(self._events), []
+        return events
+
+    def routes(self) -> Mapping[IPv4Network, tuple[Path, ...]]:
+        """The prefixes that are reachable and the paths to use for each; several are ECMP."""
+        return self._rib.best()
+
+    def report(self) -> SpeakerReport:
+        """What is seen now."""
+        return SpeakerReport(
+            pid=self._exabgp.pid if self._exabgp else None,
+            restarts=self._deaths,
+            last_exit=self._last_exit,
+            sessions=tuple(self._report(neighbor) for neighbor in self._plan.neighbors) if self._plan else (),
+        )
+
+    def restart_due(self) -> float | None:
+        """When `apply` starts a dead ExaBGP again, in the time of `now`; None when none is dead."""
+        return self._restart_due
+
+    def stop(self) -> None:
+        """End ExaBGP; no process is left."""
+        if self._exabgp is not None:
+            self._exabgp.end()
+        self._forget_process()
+        self._restart_due = None
+        for name in self._sessions:
+            self._down(name, "idle", "the speaker was stopped")
+
+    def _report(self, neighbor: NeighborPlan) -> SessionReport:
+        name = neighbor.name
+        session = self._sessions[name]
+        return SessionReport(
+            name=name,
+            peer_address=neighbor.peer_address,
+            state=session.state,
+            since=session.since,
+            reason=session.reason,
+            accepted=tuple(sorted(self._rib.accepted(name))),
+            announced=tuple(sorted(self._told.get(name, ()))) if session.state == "established" else (),
+            refused=tuple(RefusedPrefix(*refused) for refused in self._rib.refused(name, SHOWN_REFUSED)),
+            refused_count=self._rib.refused_count(name),
+            complete=self._rib.complete(name),
+        )
+
+    # What ExaBGP is to have, against what it has
+
+    def _converge(self) -> None:
+        """Take the next step towards the plan."""
+        if self._plan is None:
+            return
+        wanted = self._wanted(self._plan)
+        if self._exabgp is None:
+            for name in wanted:
+                self._down(name, "idle", f"ExaBGP does not run: {self._last_exit}")
+            return
+        for name, neighbor in wanted.items():
+            if name not in self._sessions or self._sessions[name].state in ("idle", "admin-down"):
+                self._down(name, "connect", _awaits(neighbor))
+        had = {**self._loaded, **(self._loading or {})}
+        self._afresh |= {name for name in had if name not in wanted or not _same(had[name], wanted[name])}
+        self._afresh &= had.keys()
+        for name in self._afresh & wanted.keys():
+            if self._sessions[name].state == "established":
+                self._down(name, "connect", "the neighbor is configured afresh", is_cause=True)
+        if self._loading is not None:
+            return
+        step = {name: neighbor for name, neighbor in wanted.items() if name not in self._afresh}
+        if step.keys() != self._loaded.keys():
+            self._write(self._plan, step)
+            self._generation += 1
+            self._loading = step
+            self._exabgp.send(configuration.reread(self._generation))
+        for name in step.keys() & self._loaded.keys():
+            self._tell(self._exabgp, step[name])
+
+    def _wanted(self, plan: SpeakerPlan) -> dict[str, NeighborPlan]:
+        """The neighbors that ExaBGP can be given now; the sessions of the others say why not."""
+        for name in self._sessions.keys() - {neighbor.name for neighbor in plan.neighbors}:
+            self._down(name, "idle", "no longer planned")
+            del self._sessions[name]
+        wanted = {}
+        for neighbor in plan.neighbors:
+            name = neighbor.name
+            if not neighbor.admin_up:
+                self._down(name, "admin-down", "administratively down")
+                continue
+            reason = configuration.reason_not_to_configure(plan, neighbor)
+            if reason is None and name not in self._loaded:
+                reason = _address_missing(neighbor.local_address)
+            if reason is None:
+                wanted[name] = neighbor
+                continue
+            if name not in self._sessions or self._sessions[name].reason != reason:
+                self._events.append(SpeakerEvent("refused", name, reason))
+            self._down(name, "idle", reason, is_cause=True)
+        return wanted
+
+    def _has_read(self) -> None:
+        """ExaBGP has the configuration that it was asked to read."""
+        assert self._loading is not None  # noqa: S101 - the caller's condition, for the type checker
+        for name in self._loaded.keys() - self._loading.keys():
+            del self._told[name]
+        self._set_loaded(self._loading)
+        self._afresh &= self._loaded.keys()
+        self._loading = None
+
+    def _set_loaded(self, neighbors: dict[str, NeighborPlan]) -> None:
+        self._loaded = neighbors
+        self._by_peer = {neighbor.peer_address: name for name, neighbor in neighbors.items()}
+        for name in neighbors:
+            self._told.setdefault(name, frozenset())
+
+    def _tell(self, exabgp: ExaBgp, neighbor: NeighborPlan) -> None:
+        """Announce and withdraw by difference. After a lost session ExaBGP repeats what it was told."""
+        wanted, told = frozenset(neighbor.announce), self._told[neighbor.name]
+        for command in configuration.withdraw(neighbor, told - wanted):
+            exabgp.send(command)
+        for command in configuration.announce(neighbor, wanted - told):
+            exabgp.send(command)
+        self._told[neighbor.name] = wanted
+
+    def _write(self, plan: SpeakerPlan, neighbors: Mapping[str, NeighborPlan]) -> None:
+        draft = self._configuration.with_suffix(".new")
+        draft.write_text(configuration.render(plan, tuple(neighbors.values())), encoding="ascii")
+        draft.replace(self._configuration)
+
+    # What ExaBGP says
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Reread):
+            self._take_reread(message)
+            return
+        name = self._by_peer.get(message.peer) if message.peer else None
+        if isinstance(message, Garbled):
+            self._events.append(SpeakerEvent("garbled", name, f"a line of ExaBGP is not understood: {message.why}"))
+            if name is not None:
+                self.reset(name, f"a message of the peer is not understood: {message.why}")
+            return
+        if name is None or name in self._afresh:
+            return  # the end of a session that is not wanted any more
+        session = self._sessions[name]
+        match message:
+            case Connected() if session.state == "connect" and not session.is_cause:
+                session.reason = "the TCP connection is there; no OPEN from the peer yet"
+            case Established():
+                self._rib.clear(name)
+                self._sessions[name] = Session("established", self._wall(), None)
+                self._events.append(SpeakerEvent("established", name, "the session is established"))
+            case Notified():
+                session.said = message.text
+            case Lost():
+                self._lost(name, session, message)
+            case Update() if session.state == "established":
+                self._update(self._loaded[name], session, message)
+            case EndOfRib() if session.state == "established":
+                self._rib.end_of_rib(name)
+
+    def _take_reread(self, message: Reread) -> None:
+        if self._loading is None or message.generation != self._generation:
+            return
+        if message.error is None:
+            self._has_read()
+            self._converge()
+        else:  # ours to mend: the file is rendered here. A new start reads it again.
+            self._died(f"it refused its configuration: {message.error}")
+
+    def _lost(self, name: str, session: Session, message: Lost) -> None:
+        reason = message.reason
+        if message.notified and session.said:
+            reason += f', "{session.said}"'
+        session.said = ""
+        if session.state == "established" or message.notified:
+            self._down(name, "connect", reason, is_cause=True)
+        elif not session.is_cause:
+            session.reason = reason
+
+    def _update(self, neighbor: NeighborPlan, session: Session, update: Update) -> None:
+        assert self._plan is not None  # noqa: S101 - there is a neighbor
+        for prefix in update.withdraw:
+            self._rib.withdraw(neighbor.name, prefix)
+        checked = import_policy.Session(self._plan.as_towards(neighbor), neighbor.peer_as, neighbor.peer_address)
+        for attributes, prefixes in update.announce:
+            path = Path(neighbor.name, neighbor.interface, attributes.next_hop, attributes.as_path, attributes.med)
+            for prefix in prefixes:
+                refusal = import_policy.reason_to_refuse(checked, prefix, attributes)
+                self._rib.announce(path, prefix, refusal)
+                if refusal is not None:
+                    self._refusal(neighbor.name, session, refusal, f"{prefix}: {refusal}")
+        for family in update.foreign:
+            self._refusal(neighbor.name, session, family, f"{family}: only IPv4 unicast is taken")
+
+    def _refusal(self, name: str, session: Session, reason: str, text: str) -> None:
+        """An event for the first refusal of each kind in a session."""
+        if reason not in session.told and len(session.told) < TOLD_REASONS:
+            session.told.add(reason)
+            self._events.append(SpeakerEvent("route-refused", name, text))
+
+    def _tell_of_the_limit(self) -> None:
+        for name, session in self._sessions.items():
+            over = self._rib.over_limit(name)
+            reason = f"over the limit of {self._rib.limit} prefixes"
+            if over:
+                self._refusal(name, session, reason, f"{over} prefixes {reason}; they wait for room")
+            else:
+                session.told.discard(reason)
+
+    def _down(self, name: str, state: SessionState, reason: str, *, is_cause: bool = False) -> None:
+        """The session is in this state, which is not established, for this reason."""
+        self._rib.clear(name)
+        session = self._sessions.get(name)
+        if session is not None and session.state == "established":
+            self._events.append(SpeakerEvent("lost", name, reason))
+        if session is None or session.state != state:
+            self._sessions[name] = Session(state, self._wall(), reason, is_cause)
+        else:
+            session.reason, session.is_cause = reason, is_cause
+
+    # The process
+
+    def _start(self, plan: SpeakerPlan) -> None:
+        neighbors = self._wanted(plan)
+        self._write(plan, neighbors)
+        self._exabgp = ExaBgp(self._configuration, self._log)
+        self._set_loaded(neighbors)
+        self._started, self._restart_due = self._now(), None
+        again = f" again, after it died: {self._last_exit}" if self._deaths else ""
+        self._events.append(SpeakerEvent("started", None, f"ExaBGP has started{again}; PID {self._exabgp.pid}"))
+
+    def _died(self, why: str | None = None) -> None:
+        """It has ended by itself, or `why` it is ended now."""
+        assert self._exabgp is not None  # noqa: S101 - the caller's condition
+        ended = self._exabgp.end()
+        self._last_exit = why or (f"{ended}: {_last_line(self._log)}" if ended.startswith("exit") else ended)
+        self._forget_process()
+        now = self._now()
+        self._early_deaths = 0 if now - self._started >= STEADY_AFTER_S else self._early_deaths + 1
+        doublings = self._early_deaths - 2
+        wait_s = 0.0 if doublings < 0 else min(SHORTEST_WAIT_S * 2.0 ** min(doublings, 16), LONGEST_WAIT_S)
+        self._restart_due = now + wait_s
+        self._deaths += 1
+        self._events.append(SpeakerEvent("died", None, f"ExaBGP died: {self._last_exit}"))
+        self._converge()
+
+    def _forget_process(self) -> None:
+        self._exabgp = None
+        self._loading = None
+        self._loaded = {}
+        self._by_peer = {}
+        self._told.clear()
+        self._afresh.clear()
+
+
+def _same(one: NeighborPlan, other: NeighborPlan) -> bool:
+    """Whether a session of the one is a session of the other: they differ in what is announced at most."""
+    return dataclasses.replace(one, announce=()) == dataclasses.replace(other, announce=())
+
+
+def _awaits(neighbor: NeighborPlan) -> str:
+    if neighbor.passive:
+        return f"waiting for {neighbor.peer_address} to connect to port 179"
+    return f"no TCP connection to {neighbor.peer_address} port 179 yet"
+
+
+def _address_missing(address: IPv4Address) -> str | None:
+    """Why ExaBGP could not listen there. It would refuse to start; so it is not asked to."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                return f"the local address {address} is on no interface here"
+            return f"the local address {address} cannot be used: {os.strerror(error.errno or 0)}"
+    return None
+
+
+def _last_line(log: FilePath) -> str:
+    """The end of ExaBGP's log, which says why it gave up."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines: Iterable[str] = file.read().decode(errors="replace").split("\n")
+    except OSError as error:
+        return f"its log cannot be read: {error}"
+    return next((line.strip() for line in reversed(list(lines)) if line.strip()), "its log is empty")

@@ -1,0 +1,1 @@
+"""Recipes: what the guest's image is made of, and how containers are."""

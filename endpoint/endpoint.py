@@ -1,0 +1,389 @@
+"""The endpoint: makes an EndpointPlan so, as often as asked, and reports what it sees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from endpoint.connections import ViciMessage, connection, shared_key
+from endpoint.control import Commands, DaemonSilentError, Events, RefusedError
+from endpoint.daemon import Daemon, present_plugins
+from endpoint.initiation import Attempt, initiates
+from endpoint.plan import EndpointPlan, TunnelPlan
+from endpoint.reasons import Reasons, is_noise
+from endpoint.report import EndpointEvent, EndpointReport, EventKind, TunnelReport, TunnelState
+from endpoint.security_associations import TunnelSas, by_tunnel
+from endpoint.settings import PLUGINS, render_settings
+from endpoint.xfrm import apply_xfrm_interfaces, flush_xfrm, is_up
+
+# `log` carries what no other event tells: why. The others say when to look.
+_UPDOWNS = ("ike-updown", "child-updown")
+_REKEYS: Mapping[str, EventKind] = {"ike-rekey": "ike-rekeyed", "child-rekey": "child-rekeyed"}
+_EVENTS = (*_UPDOWNS, *_REKEYS, "log")
+
+# A charon that is not ready after so long hangs; the slowest start seen took a second.
+START_WITHIN_S = 30.0
+# A charon that lived so long died of something new: it is started again at once.
+LIVED_WELL_S = 10.0
+LONGEST_BACKOFF_S = 10.0
+DYING_S = 0.5
+
+
+class Endpoint:
+    """One charon, its tunnels and their XFRM interfaces, in the network namespace of this process.
+
+    Single-threaded: wait for `filenos()` to be readable (they change with each call of another
+    method) or for `due()`, then call `process()` or `apply()`. `now` is monotonic time, `wall` Unix time.
+    What is known about tunnels is read from charon; what is kept in memory is only what
+    charon cannot tell: what it was given, what it said last, since when.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        now: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+        plugins: tuple[str, ...] = PLUGINS,
+    ) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory = directory
+        self._now = now
+        self._wall = wall
+        self._plugins = present_plugins(plugins)
+        self._plan: EndpointPlan | None = None
+        self._keys: dict[str, str] = {}
+        self._settings = ""
+        self._daemon: Daemon | None = None
+        self._commands: Commands | None = None
+        self._events: Events | None = None
+        self._loaded: dict[str, tuple[ViciMessage, ViciMessage | None]] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._reasons = Reasons()
+        self._told: dict[str, str] = {}
+        self._states: dict[str, tuple[TunnelState, float]] = {}
+        self._happened: list[EndpointEvent] = []
+        self._has_news = True
+        self._started_at = 0.0
+        self._start_at = 0.0
+        self._deaths = 0
+        self._restarts = 0
+        self._last_exit: str | None = None
+
+    def start(self, plan: EndpointPlan) -> None:
+        """Start charon when it does not run, ahead of `apply`: it needs neither keys nor interfaces to get ready.
+
+        Raises EndpointError where this node lacks something.
+        """
+        self._plan = plan
+        self._ensure_daemon()
+
+    def apply(self, plan: EndpointPlan, keys: Mapping[str, str]) -> None:
+        """Make it so, by difference; returns without waiting for negotiations.
+
+        `keys` are the pre-shared keys by tunnel name. A tunnel whose parameters or key changed is
+        negotiated anew, the others are left alone; a tunnel that is administratively down
+        loses its traffic first, then its SAs, and its peer is answered as a stranger.
+        Raises EndpointError where this node lacks something.
+        """
+        self._plan, self._keys = plan, dict(keys)
+        self._ensure_daemon()
+        apply_xfrm_interfaces(plan.tunnels)
+        self._converge()
+
+    def filenos(self) -> tuple[int, ...]:
+        """Descriptors to watch for reading."""
+        if self._daemon is None:
+            return ()
+        listening = self._daemon.notify if self._events is None else self._events
+        return self._daemon.pidfd, listening.fileno()
+
+    def process(self) -> tuple[EndpointEvent, ...]:
+        """Handle what is readable, without blocking; what happened since the last call."""
+        if self._daemon is not None:
+            ended = self._daemon.ended()
+            if ended is not None:
+                self._lose(ended)
+            elif self._events is None:
+                if self._daemon.check_ready():
+                    self._connect()
+            else:
+                self._hear(self._events)
+        happened, self._happened = tuple(self._happened), []
+        return happened
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was heard since `observe` was called last that may change what it says."""
+        return self._has_news
+
+    def observe(self) -> EndpointReport:
+        """What charon and the kernel say now."""
+        found = self._look()
+        self._has_news = False
+        return EndpointReport(
+            pid=self._daemon.pid if self._daemon else None,
+            restarts=self._restarts,
+            last_exit=self._last_exit,
+            tunnels=tuple(
+                self._report(tunnel, found.get(tunnel.name)) for tunnel in (self._plan.tunnels if self._plan else ())
+            ),
+        )
+
+    def due(self) -> float | None:
+        """The monotonic time at which `apply` wants to be called again, None for no wish."""
+        if self._happened:
+            return self._now()
+        if self._plan is None:
+            return None
+        if self._daemon is None:
+            return self._start_at
+        if self._commands is None:
+            return self._started_at + START_WITHIN_S
+        return min((attempt.not_before for attempt in self._attempts.values()), default=None)
+
+    def stop(self) -> None:
+        """End charon, reap it and flush this namespace's XFRM state; a later `apply` starts afresh."""
+        self._plan = None
+        self._disconnect()
+        if self._daemon is not None:
+            self._last_exit = self._daemon.end(politely=True)
+            self._daemon.close()
+            self._daemon = None
+        flush_xfrm()
+
+    def _ensure_daemon(self) -> None:
+        now = self._now()
+        if self._daemon is not None and self._commands is None and now >= self._started_at + START_WITHIN_S:
+            self._lose(f"not ready after {START_WITHIN_S:.0f} s")
+        assert self._plan is not None  # noqa: S101 (apply has set it)
+        settings = render_settings(self._directory, self._plan.retransmission, self._plugins)
+        if settings != self._settings:
+            path = self._directory / "strongswan.conf"
+            path.touch(mode=0o600)
+            path.write_text(settings)
+            if self._commands is not None:
+                self._ask(self._commands, "reload-settings", None)
+            self._settings = settings
+        if self._daemon is None and now >= self._start_at:
+            # SAs and policies of a predecessor would carry traffic that nobody watches over.
+            flush_xfrm()
+            self._restarts += 1 if self._last_exit else 0
+            self._daemon = Daemon(self._directory)
+            self._started_at = now
+
+    def _connect(self) -> None:
+        path = self._directory / "vici"
+        try:
+            self._commands = Commands(path)
+            self._events = Events(path, _EVENTS, is_noise)
+        except DaemonSilentError as error:
+            self._lose(str(error))
+            return
+        self._happen("daemon-started", None, "charon is ready")
+        self._converge()
+
+    def _disconnect(self) -> None:
+        for channel in (self._commands, self._events):
+            if channel is not None:
+                channel.close()
+        self._commands = self._events = None
+        self._loaded.clear()
+        self._attempts.clear()
+
+    def _lose(self, how: str) -> None:
+        """The daemon died, or is as good as dead."""
+        self._disconnect()
+        if self._daemon is not None:
+            # A closed socket is seen a moment before the death that closed it.
+            ended = self._daemon.ended(within_s=DYING_S)
+            self._daemon.end(politely=False)
+            how = ended or how
+            self._daemon.close()
+            self._daemon = None
+        now = self._now()
+        self._deaths = 1 if now - self._started_at >= LIVED_WELL_S else self._deaths + 1
+        self._start_at = now + (0 if self._deaths == 1 else min(2.0 ** (self._deaths - 2), LONGEST_BACKOFF_S))
+        self._last_exit = how
+        self._happen("daemon-died", None, f"charon {how}")
+        self._note_states({})
+
+    def _converge(self) -> None:
+        """Give charon what changed, end what should not be, start what should."""
+        if self._commands is None or self._plan is None:
+            return
+        try:
+            self._load(self._commands, self._plan)
+        except DaemonSilentError as error:
+            self._lose(str(error))
+            return
+        found = self._look()
+        try:
+            self._steer(self._commands, self._plan, found)
+        except DaemonSilentError as error:
+            self._lose(str(error))
+
+    def _load(self, commands: Commands, plan: EndpointPlan) -> None:
+        wanted = {
+            tunnel.name: (
+                connection(tunnel),
+                shared_key(tunnel, self._keys[tunnel.name]) if tunnel.name in self._keys else None,
+            )
+            for tunnel in plan.tunnels
+            if tunnel.admin_up
+        }
+        for name in [name for name, given in self._loaded.items() if wanted.get(name) != given]:
+            self._ask(commands, "unload-conn", {"name": name})
+            self._ask(commands, "unload-shared", {"id": name})
+            self._terminate(commands, name)
+            self._forget(name)
+        for name, given in wanted.items():
+            if name in self._loaded:
+                continue
+            conn, key = given
+            refusal = self._ask(commands, "load-shared", key) if key else None
+            refusal = refusal or self._ask(commands, "load-conn", conn)
+            if refusal:
+                self._reasons.last[name] = f"charon refuses the tunnel: {refusal}"
+            self._loaded[name] = given
+
+    def _steer(self, commands: Commands | None, plan: EndpointPlan, found: Mapping[str, TunnelSas]) -> None:
+        if commands is None:
+            return
+        for name in found.keys() - self._loaded.keys():
+            self._terminate(commands, name)
+        for tunnel in plan.tunnels:
+            attempt = self._attempts.pop(tunnel.name, Attempt())
+            start, remembered = initiates(tunnel, found.get(tunnel.name), attempt, self._now())
+            if remembered is not None:
+                self._attempts[tunnel.name] = remembered
+            if start:
+                refusal = self._ask(
+                    commands, "initiate", {"ike": tunnel.name, "child": tunnel.name, "timeout": "-1"}
+                )  # -1: do not wait for the outcome
+                if refusal:
+                    self._reasons.last.setdefault(tunnel.name, refusal)
+
+    def _terminate(self, commands: Commands, name: str) -> None:
+        """Send DELETE and forget the SAs at once; without waiting charon always answers "none found"."""
+        self._ask(commands, "terminate", {"ike": name, "timeout": "-1", "force": "yes"})
+
+    def _ask(self, commands: Commands, command: str, message: ViciMessage | None) -> str | None:
+        """A command; what charon has against it, or None."""
+        try:
+            commands.request(command, message)
+        except RefusedError as error:
+            return str(error)
+        return None
+
+    def _forget(self, name: str) -> None:
+        del self._loaded[name]
+        self._attempts.pop(name, None)
+        self._reasons.last.pop(name, None)
+        self._told.pop(name, None)
+
+    def _hear(self, events: Events) -> None:
+        look = False
+        try:
+            for name, message in events.take():
+                if name == "log":
+                    self._hear_log(message)
+                    continue
+                self._has_news = True
+                if name in _UPDOWNS:
+                    look = True
+                else:
+                    for tunnel in self._tunnels_in(message):
+                        self._happen(_REKEYS[name], tunnel.name, f"{name.partition('-')[0]} SA rekeyed")
+        except DaemonSilentError as error:
+            self._lose(str(error))
+            return
+        if look and self._commands is not None and self._plan is not None:
+            found = self._look()
+            try:
+                self._steer(self._commands, self._plan, found)
+            except DaemonSilentError as error:
+                self._lose(str(error))
+
+    def _hear_log(self, message: Mapping[str, Any]) -> None:
+        tunnels = self._plan.tunnels if self._plan else ()
+        for name in self._reasons.hear(message, tunnels):
+            reason = self._reasons.last[name]
+            if self._states.get(name, ("down", 0.0))[0] != "up" and self._told.get(name) != reason:
+                self._told[name] = reason
+                self._happen("negotiation-failed", name, reason)
+
+    def _tunnels_in(self, message: Mapping[str, Any]) -> list[TunnelPlan]:
+        return [tunnel for tunnel in (self._plan.tunnels if self._plan else ()) if tunnel.name in message]
+
+    def _look(self) -> dict[str, TunnelSas]:
+        """The SAs by tunnel, fresh; notes changes of state on the way."""
+        found: dict[str, TunnelSas] = {}
+        if self._commands is not None:
+            try:
+                found = by_tunnel(self._commands.list_sas())
+            except DaemonSilentError as error:
+                self._lose(str(error))
+                return found
+        self._note_states(found)
+        return found
+
+    def _note_states(self, found: Mapping[str, TunnelSas]) -> None:
+        tunnels = self._plan.tunnels if self._plan else ()
+        for tunnel in tunnels:
+            before = self._states.get(tunnel.name)
+            state = _state(tunnel, found.get(tunnel.name))
+            if before is not None and before[0] == state:
+                continue
+            self._states[tunnel.name] = state, self._wall()
+            if state == "up":
+                self._reasons.last.pop(tunnel.name, None)
+                self._told.pop(tunnel.name, None)
+                self._happen("tunnel-up", tunnel.name, "child SA installed and interface up")
+            elif before is not None and before[0] == "up":
+                self._happen("tunnel-down", tunnel.name, self._reason(tunnel, state, found.get(tunnel.name)))
+        for name in self._states.keys() - {tunnel.name for tunnel in tunnels}:
+            del self._states[name]
+
+    def _report(self, tunnel: TunnelPlan, sas: TunnelSas | None) -> TunnelReport:
+        state, since = self._states[tunnel.name]
+        return TunnelReport(
+            name=tunnel.name,
+            interface=tunnel.interface,
+            state=state,
+            since=since,
+            reason=None if state == "up" else self._reason(tunnel, state, sas),
+            ike=sas.ike if sas else None,
+            child=sas.child if sas else None,
+        )
+
+    def _reason(self, tunnel: TunnelPlan, state: TunnelState, sas: TunnelSas | None) -> str:
+        if state == "admin-down":
+            return "administratively down"
+        if self._daemon is None:
+            return f"charon {self._last_exit}" if self._last_exit else "charon is not started"
+        if self._commands is None:
+            return "charon is starting"
+        if sas is not None and sas.carrying:
+            return f"the interface {tunnel.interface} is down"
+        ike = f"IKE SA {sas.ike.state}, no child SA" if sas is not None else "no IKE SA"
+        last = self._reasons.last.get(tunnel.name)
+        if last is None and not tunnel.initiate and sas is None:
+            last = "the peer has not asked for it"
+        return f"{ike}; last: {last}" if last else ike
+
+    def _happen(self, kind: EventKind, tunnel: str | None, text: str) -> None:
+        self._has_news = True
+        self._happened.append(EndpointEvent(kind, tunnel, text))
+
+
+def _state(tunnel: TunnelPlan, sas: TunnelSas | None) -> TunnelState:
+    if not tunnel.admin_up:
+        return "admin-down"
+    if sas is None:
+        return "down"
+    if sas.carrying:
+        return "up" if not tunnel.if_id or is_up(tunnel.interface) else "down"
+    return "negotiating" if sas.busy else "down"

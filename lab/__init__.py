@@ -1,0 +1,1 @@
+"""The lab: spec, plan, substrates, control plane, trials, diagnosis and the command line."""

@@ -1,0 +1,22 @@
+"""Commands in nodes for the verbs that run one: errors in the words of a shell, exit codes handed on."""
+
+from __future__ import annotations
+
+import click
+
+from lab.cli.failures import OUTPUT_CLOSED
+from lab.control.exec import Interrupted, OutputClosed, Streams, run_in_node
+from lab.control.status import session_with
+
+NO_INPUT = Streams(stdin=None)
+
+
+def run(lab: str, node: str | None, argv: list[str], *, terminal: bool = False, streams: Streams | None = None) -> int:
+    """Run a command in a node of a lab, over our own streams; its exit code."""
+    with session_with(lab) as client:
+        try:
+            return run_in_node(client, lab, node, argv, terminal=terminal, streams=streams)
+        except OutputClosed:
+            raise click.exceptions.Exit(OUTPUT_CLOSED) from None
+        except Interrupted as signal:
+            raise click.exceptions.Exit(128 + signal.number) from None

@@ -1,0 +1,1 @@
+"""One module for each verb (or family); each has a `command`."""

@@ -1,0 +1,182 @@
+"""The computers that a lab can run on: a small machine of its own, or this host as it is.
+
+Either way a lab process runs there and is reached through a unix socket; what differs is how it is started and ended.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from lab.control import record
+from lab.control.paths import cache_home, lab_directory
+from lab.control.record import Place
+from lab.errors import HostCannot, LabError, UsageError
+from lab.image import ensure
+from lab.runtime import daemon
+from lab.substrate.microvm import accel, machine, pace, process, qemu
+from lab.substrate.netns import Netns
+from lab.substrate.probe import probe_kernel
+from lab.wire.client import Client, LabGone, connect
+
+GUEST_MEMORY_MIB = 512
+"""Chosen: the reference lab uses 250 MiB of it, ten connections 400 MiB."""
+GUEST_CPUS = 2
+"""Chosen: two ends negotiate side by side; more cost time to boot and bring nothing under TCG."""
+ANSWER_S = 5.0
+"""Seconds for a lab process to say hello, on a host that is as quick as the reference (scaled by its slowness)."""
+
+
+class Computer(Protocol):
+    """Where the lab process of one lab runs."""
+
+    def start(self, reached: Callable[[str], None], doing: Callable[[str], None]) -> None:
+        """Start the lab process, clearing away what an earlier one left. `reached` hears of phases."""
+
+    def running(self) -> bool:
+        """Whether it is there."""
+
+    def connect(self) -> Client:
+        """A session with the lab process. Raises LabGone when it does not answer."""
+
+    def stop(self) -> None:
+        """End it with everything of the lab; nothing to end is fine."""
+
+
+class Microvm:
+    """A QEMU guest for one lab."""
+
+    def __init__(self, name: str, *, use_snapshot: bool = True) -> None:
+        self._name = name
+        self._directory = lab_directory(name)
+        self._use_snapshot = use_snapshot
+
+    def start(self, reached: Callable[[str], None], doing: Callable[[str], None]) -> None:
+        """Restore the guest from its snapshot, or boot it; then set its clock and reseed its random numbers."""
+        guest = ensure(doing)
+        record.write_image(self._name, guest.key)
+        reached("image")
+        chosen = accel.choose(guest.kernel, cache_home(os.environ))
+        machine.start(
+            guest,
+            self._directory,
+            accel=chosen.name,
+            memory_mib=GUEST_MEMORY_MIB,
+            cpus=min(GUEST_CPUS, os.cpu_count() or 1),
+            use_snapshot=self._use_snapshot,
+            progress=doing,
+        )
+        with self.connect() as client:
+            client.call("wake", deadline_s=_answer_s(), time_ns=time.time_ns(), entropy=secrets.token_hex(64))
+        reached("machine")
+
+    def running(self) -> bool:
+        """Whether the lab's QEMU runs and its guest has answered."""
+        found = machine.find(self._directory)
+        return found is not None and found.ready
+
+    def connect(self) -> Client:
+        """A session over a free port of the machine."""
+        if machine.find(self._directory) is None:
+            raise LabGone(
+                f"lab {self._name}: its machine is gone; last: {machine.last_words(self._directory)}",
+                mend="`vpnlab up` starts it again, `vpnlab down` clears it away",
+            )
+        numbers = (*range(1, qemu.PORTS), 0)  # port 0 has just been used by the start
+        sockets = tuple(self._directory / qemu.PORT_SOCKET.format(number=number) for number in numbers)
+        return connect(sockets, exclusive=True, deadline_s=_answer_s())
+
+    def stop(self) -> None:
+        """End QEMU: with the machine goes everything in it."""
+        if self._directory.exists():
+            machine.clear(self._directory)
+
+
+class ThisHost:
+    """This host itself: nodes are namespaces here, the lab process is a daemon. Needs root and XFRM."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._directory = lab_directory(name)
+
+    def start(self, reached: Callable[[str], None], doing: Callable[[str], None]) -> None:
+        """Start the daemon."""
+        if os.geteuid() != 0:
+            raise HostCannot("network namespaces need root", mend="run as root, or use --substrate microvm")
+        doing("starting the lab process")
+        self.stop()
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        daemon.start(self._directory)
+        reached("machine")
+
+    def running(self) -> bool:
+        """Whether the daemon answers."""
+        with suppress(LabError), self.connect():
+            return True
+        return False
+
+    def connect(self) -> Client:
+        """A session with the daemon."""
+        return connect((self._directory / daemon.SOCKET,), exclusive=False, deadline_s=_answer_s())
+
+    def stop(self) -> None:
+        """Ask the daemon to end the lab; where it cannot, kill it and remove the nodes."""
+        with suppress(LabError), self.connect() as client:
+            client.call("shutdown", deadline_s=_answer_s())
+        self._kill_daemon()
+        Netns(self._name).destroy()
+
+    def _kill_daemon(self) -> None:
+        found = daemon.find(self._directory)
+        if found is not None:
+            process.end(found, grace_s=0)
+
+
+def computer_of(name: str, place: Place, *, use_snapshot: bool = True) -> Computer:
+    """The computer on which a lab runs, or is to run. The one place where substrates are told apart."""
+    match place.substrate:
+        case "microvm":
+            return Microvm(name, use_snapshot=use_snapshot)
+        case "netns":
+            return ThisHost(name)
+        case other:
+            raise UsageError(f"there is no substrate {other}", mend="use auto, microvm or netns")
+
+
+def any_computer_of(name: str) -> tuple[Computer, ...]:
+    """Every computer on which a lab could be, for one of which nobody knows any more where it runs."""
+    return Microvm(name), ThisHost(name)
+
+
+def choose_place(wanted: str) -> Place:
+    """Where a new lab is to run, and why: `wanted` is "auto" or a substrate's name.
+
+    Raises HostCannot when namespaces of this host are asked for and cannot be had.
+    """
+    if wanted == "microvm":
+        return Place("microvm", "asked for")
+    obstacle = why_not_here()
+    if obstacle is None:
+        return Place("netns", "root, and this host's kernel has all that is needed")
+    if wanted == "netns":
+        raise HostCannot(f"no lab can run in namespaces of this host: {obstacle}", mend="use --substrate microvm")
+    return Place("microvm", f"namespaces of this host will not do: {obstacle}")
+
+
+def why_not_here() -> str | None:
+    """What keeps a lab from running in namespaces of this host, found by trying; None when nothing does."""
+    if os.geteuid() != 0:
+        return "not root"
+    for finding in probe_kernel():
+        if not finding.works:
+            return f"{finding.name} cannot be made ({finding.said})"
+    missing = daemon.missing_programs()
+    return f"not installed: {', '.join(missing)}" if missing else None
+
+
+def _answer_s() -> float:
+    return ANSWER_S * pace.slowness()

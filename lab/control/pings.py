@@ -1,0 +1,46 @@
+"""The pings that prove a lab: one through each tunnel, there and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.plan.codec import to_json
+from lab.plan.model import LabPlan, PingPlan
+from lab.substrate.microvm import pace
+from lab.wire.client import Client
+
+PING_S = 5.0
+"""Seconds for the first answer to a ping through a tunnel that is up, on the reference host."""
+
+
+@dataclass(frozen=True, slots=True)
+class PingAnswer:
+    """What became of the ping through one tunnel: the time it took, or why there was no answer."""
+
+    plan: PingPlan
+    round_trip_ms: float | None
+    error: str | None
+
+
+def ping_tunnels(client: Client, plan: LabPlan) -> tuple[PingAnswer, ...]:
+    """Ping along each of the plan's pings, each led through its tunnel both ways. The session is then spent."""
+    deadline_s = max(1, round(PING_S * pace.slowness()))
+    pings = [{"plan": to_json(ping), "ends": tunnel_ends_of(plan, ping.tunnel)} for ping in plan.pings]
+    answers = client.call(
+        "ping", deadline_s=deadline_s * (len(pings) + 1), lab=plan.name, pings=pings, wait_s=deadline_s
+    )
+    return tuple(
+        PingAnswer(ping, answer["round_trip_ms"], answer["error"])
+        for ping, answer in zip(plan.pings, answers, strict=True)
+    )
+
+
+def tunnel_ends_of(plan: LabPlan, tunnel: str) -> list[tuple[str, str]]:
+    """The two gateways of a tunnel, the cloud's first, each with the tunnel's interface there."""
+    pair = next(pair for pair in plan.tunnels if pair.name == tunnel)
+    ends = []
+    for name in (pair.cloud_node, pair.idc_node):
+        endpoint = plan.node(name).endpoint
+        assert endpoint is not None  # noqa: S101 - a node at the end of a tunnel has one
+        ends.append((name, next(end.interface for end in endpoint.tunnels if end.name == tunnel)))
+    return ends

@@ -1,0 +1,137 @@
+"""What a lab still lacks: the plan against the report. Pure.
+
+Causes come before consequences: a session is not asked for while its tunnel is down, a prefix not before its session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from bgp.plan import NeighborPlan
+from bgp.report import SessionReport
+from endpoint.report import TunnelReport
+from lab.plan.model import LabPlan, NodePlan
+from lab.plan.report import LabReport, NodeReport
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something that is awaited: what it is, and what was seen of it last. `phase` orders causes."""
+
+    phase: str
+    what: str
+    seen: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.seen}"
+
+
+PHASES = ("nodes", "tunnels", "sessions", "routes")
+"""In the order in which a lab comes up; a ping through each tunnel follows."""
+
+
+def lacks(plan: LabPlan, report: LabReport) -> tuple[Lack, ...]:
+    """Everything that the plan asks for and the report does not show, causes first."""
+    found = [lack for node in plan.nodes for lack in _node_lacks(plan, node, report)]
+    return tuple(sorted(found, key=lambda lack: PHASES.index(lack.phase)))
+
+
+def reached_phases(missing: tuple[Lack, ...]) -> tuple[str, ...]:
+    """The phases that nothing is missing of, in order, up to the first that is not reached."""
+    behind = {lack.phase for lack in missing}
+    reached = []
+    for phase in PHASES:
+        if phase in behind:
+            break
+        reached.append(phase)
+    return tuple(reached)
+
+
+def _node_lacks(plan: LabPlan, node: NodePlan, report: LabReport) -> Iterator[Lack]:
+    try:
+        status = report.node(node.name)
+    except KeyError:
+        yield Lack("nodes", f"node {node.name}", "not made yet")
+        return
+    seen = status.report
+    if seen is None:
+        last = f"; last: {status.agent_last_exit}" if status.agent_last_exit else ""
+        yield Lack("nodes", f"node {node.name}", f"its agent has not reported yet{last}")
+        return
+    if status.stale:
+        yield Lack(
+            "nodes", f"node {node.name}", f"its agent does not answer; last report {status.report_age_s:.0f} s old"
+        )
+        return
+    for problem in seen.problems:
+        yield Lack("nodes", f"node {node.name}", problem)
+    down = frozenset(lack.what for lack in _tunnel_lacks(node, seen))
+    yield from _tunnel_lacks(node, seen)
+    yield from _session_lacks(plan, node, seen, down)
+
+
+def tunnel_label(tunnel: str, node: str) -> str:
+    """How a tunnel's end is called in messages."""
+    return f"tunnel {tunnel} on {node}"
+
+
+def _tunnel_lacks(node: NodePlan, seen: NodeReport) -> Iterator[Lack]:
+    reports = {tunnel.name: tunnel for tunnel in (seen.endpoint.tunnels if seen.endpoint else ())}
+    for tunnel in node.endpoint.tunnels if node.endpoint else ():
+        report = reports.get(tunnel.name)
+        if tunnel.admin_up and (report is None or report.state != "up"):
+            yield Lack("tunnels", tunnel_label(tunnel.name, node.name), describe_tunnel(report))
+
+
+def describe_tunnel(report: TunnelReport | None) -> str:
+    """A tunnel that is not up, in words."""
+    if report is None:
+        return "not reported yet"
+    ike = f"IKE_SA {report.ike.state}" if report.ike else "no IKE_SA"
+    child = f"CHILD_SA {report.child.state}" if report.child else "no CHILD_SA"
+    return f"{child}; {ike}" + (f"; last: {report.reason}" if report.reason else "")
+
+
+def _session_lacks(plan: LabPlan, node: NodePlan, seen: NodeReport, down: frozenset[str]) -> Iterator[Lack]:
+    reports = {session.name: session for session in (seen.speaker.sessions if seen.speaker else ())}
+    installed = {route.destination for route in seen.routes}
+    for neighbor in node.speaker.neighbors if node.speaker else ():
+        if not neighbor.admin_up or tunnel_label(neighbor.name, node.name) in down:
+            continue
+        label = f"BGP session {neighbor.name} on {node.name}"
+        report = reports.get(neighbor.name)
+        if report is None or report.state != "established":
+            yield Lack("sessions", label, _describe_session(report))
+            continue
+        for prefix in sorted(expected_prefixes(plan, node, neighbor)):
+            if prefix not in report.accepted:
+                yield Lack("routes", f"{prefix} from {neighbor.name} on {node.name}", _why_not_accepted(report, prefix))
+            elif prefix not in installed:
+                yield Lack("routes", f"{prefix} on {node.name}", "accepted, not in the kernel")
+
+
+def _describe_session(report: SessionReport | None) -> str:
+    if report is None:
+        return "not reported yet"
+    return report.state + (f" ({report.reason})" if report.reason else "")
+
+
+def _why_not_accepted(report: SessionReport, prefix: IPv4Network) -> str:
+    for refused in report.refused:
+        if refused.prefix == prefix:
+            return f"refused: {refused.reason}"
+    return f"not received; {len(report.accepted)} accepted"
+
+
+def expected_prefixes(plan: LabPlan, node: NodePlan, neighbor: NeighborPlan) -> frozenset[IPv4Network]:
+    """What the other end of a session announces by plan."""
+    return frozenset(
+        prefix
+        for other in plan.nodes
+        if other.name != node.name and other.speaker is not None
+        for theirs in other.speaker.neighbors
+        if theirs.name == neighbor.name and theirs.peer_address == neighbor.local_address
+        for prefix in theirs.announce
+    )

@@ -1,0 +1,147 @@
+"""Bring a lab up, and wait until it is ready."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from lab.control import record
+from lab.control.computers import Computer, any_computer_of, choose_place, computer_of
+from lab.control.keys import keys_of
+from lab.control.pings import PingAnswer, ping_tunnels
+from lab.control.progress import PhaseTime, Progress, Stopwatch
+from lab.control.readiness import lacks, reached_phases
+from lab.errors import NotConverged, UsageError
+from lab.plan.codec import digest, from_json, to_json
+from lab.plan.compile import compile_plan
+from lab.plan.model import LabPlan
+from lab.plan.report import LabReport, NodeStatus
+from lab.spec.model import LabSpec
+from lab.substrate.microvm import pace
+from lab.wire.client import Client, LabGone, error_of
+from lab.wire.messages import Message
+
+READY_S = 60.0
+"""Seconds that a lab is given to become ready, on the reference host (scaled by this host's slowness)."""
+ANSWER_S = 5.0
+"""Seconds for a report from a lab that runs already, on the reference host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A lab that is ready: its plan, the report that shows it, the pings that prove it, the times it took."""
+
+    plan: LabPlan
+    place: record.Place
+    report: LabReport
+    pings: tuple[PingAnswer, ...]
+    phases: tuple[PhaseTime, ...]
+    started: bool
+
+
+def bring_up(spec: LabSpec, *, substrate: str, use_snapshot: bool, timeout_s: float | None, progress: Progress) -> Up:
+    """Bring the lab up as `spec` says, or find it up already; return when it is ready.
+
+    Raises NotConverged, naming what was awaited and seen last, when it is not ready in time: the lab is left as it
+    is, to be looked at. Raises UsageError when the lab runs with another plan.
+    """
+    plan = compile_plan(spec)
+    watch = Stopwatch(time.monotonic, progress)
+    with record.locked(plan.name, lambda: progress.doing(f"waiting: another command is changing lab {plan.name}")):
+        place = record.read_place(plan.name)
+        started = place is None or not _runs(plan, computer_of(plan.name, place))
+        if place is None or started:
+            if plan.name in record.names():
+                for left in (computer_of(plan.name, place),) if place else any_computer_of(plan.name):
+                    left.stop()  # the next one may be another kind of computer
+            place = choose_place(substrate)
+            record.write_place(plan.name, place)
+            watch.doing(f"substrate {place.substrate}: {place.why}")
+            computer = computer_of(plan.name, place, use_snapshot=use_snapshot)
+            try:
+                computer.start(watch.reached, watch.doing)
+            except BaseException:
+                computer.stop()
+                record.forget(plan.name)
+                raise
+        else:
+            computer = computer_of(plan.name, place)
+        with computer.connect() as client:
+            watch.doing("making nodes and links")
+            _apply(client, plan, keys_of(spec, plan))
+            report = _await_ready(client, plan, timeout_s or READY_S * pace.slowness(), watch, started=started)
+        with computer.connect() as client:  # the other session goes on watching
+            pings = _ping(client, plan)
+        watch.reached("ping")
+    return Up(plan, place, report, pings, watch.phases, started)
+
+
+def _runs(plan: LabPlan, computer: Computer) -> bool:
+    """Whether the lab runs and has taken this plan. Raises UsageError when it has another one, or no free port.
+
+    A guest without a plan may not have been woken: its clock stands and its random numbers repeat. It is not used.
+    """
+    if not computer.running():
+        return False
+    try:
+        with computer.connect() as client:
+            running = client.call("report", deadline_s=ANSWER_S * pace.slowness())["plan_digest"]
+    except (LabGone, NotConverged):  # it runs but does not answer as it should: start afresh
+        return False
+    if running not in ("", digest(plan)):
+        raise UsageError(
+            f"lab {plan.name} runs already, with another plan",
+            mend=f"`vpnlab down --name {plan.name}` first, or choose another --name",
+        )
+    return bool(running)
+
+
+def _apply(client: Client, plan: LabPlan, keys: Mapping[str, str]) -> None:
+    record.write_plan(plan)
+    client.call("apply", deadline_s=READY_S * pace.slowness(), plan=to_json(plan), keys=dict(keys))
+
+
+def _await_ready(client: Client, plan: LabPlan, timeout_s: float, watch: Stopwatch, *, started: bool) -> LabReport:
+    deadline = time.monotonic() + timeout_s
+    if not started:  # what its agents said last may be old
+        client.call("report", deadline_s=timeout_s)
+    client.send({"call": "watch"})
+    report = LabReport(plan.name, "", ())
+    missing = lacks(plan, report)
+    while missing:
+        message = client.receive(deadline - time.monotonic())
+        if message is None:
+            raise NotConverged(
+                f"lab {plan.name} is not ready after {timeout_s:.0f} s; awaited, with what was seen last:\n"
+                + "\n".join(f"  {lack}" for lack in missing),
+                mend="`vpnlab events` and `vpnlab logs NODE` say more; `vpnlab up` goes on, `vpnlab down` ends the lab",
+            )
+        report = _updated(report, message)
+        missing = lacks(plan, report)
+        for phase in reached_phases(missing):
+            watch.reached(phase)
+        if missing:
+            watch.doing(f"waiting for {missing[0]}")
+    return report
+
+
+def _updated(report: LabReport, message: Message) -> LabReport:
+    """The report with what a message of the watch brings: the whole lab at first, single nodes later."""
+    if "lab" in message:
+        return from_json(LabReport, message["lab"])
+    if "error" in message:
+        raise error_of(message["error"])
+    status = from_json(NodeStatus, message["node"])
+    return replace(report, nodes=tuple(status if node.name == status.name else node for node in report.nodes))
+
+
+def _ping(client: Client, plan: LabPlan) -> tuple[PingAnswer, ...]:
+    answers = ping_tunnels(client, plan)
+    silent = [answer for answer in answers if answer.error is not None]
+    if silent:
+        raise NotConverged(
+            "no ping through " + "; ".join(f"tunnel {answer.plan.tunnel}: {answer.error}" for answer in silent),
+            mend="`vpnlab status` shows routes and counters; the lab is left as it is",
+        )
+    return answers

@@ -1,0 +1,71 @@
+"""The recipe: all that decides what an image holds, and the keys that follow from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from lab.image.libraries import Library
+
+SUITE = "trixie"
+# Raise it when the code that builds changes what comes out: the folder's layout, a file's form.
+FORMAT = 1
+KEY_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The files of compose/image, read. `modules` and `build` are handed to the build as they are."""
+
+    packages: tuple[str, ...]
+    modules: str
+    build: str
+    init: bytes
+    start: bytes
+
+
+def read_recipe() -> Recipe:
+    """The recipe that comes with this version of the project."""
+    folder = files("compose").joinpath("image")
+    return Recipe(
+        packages=package_names(folder.joinpath("packages.txt").read_text()),
+        modules=folder.joinpath("modules.txt").read_text(),
+        build=folder.joinpath("build.sh").read_text(),
+        init=folder.joinpath("init").read_bytes(),
+        start=folder.joinpath("start").read_bytes(),
+    )
+
+
+def package_names(text: str) -> tuple[str, ...]:
+    """One package a line; "#" begins a comment."""
+    names = (line.partition("#")[0].strip() for line in text.splitlines())
+    return tuple(name for name in names if name)
+
+
+def base_key(recipe: Recipe, libraries: Iterable[Library]) -> str:
+    """The key of Debian, kernel and libraries. Order and comments of the package list do not count.
+
+    Debian's package versions are not in it: they are known only after asking a mirror, and an
+    image that is there must serve without a network.
+    """
+    parts = [str(FORMAT), SUITE, recipe.modules, recipe.build, *sorted(recipe.packages)]
+    parts += sorted(f"{library.name} {library.version} {library.digest}" for library in libraries)
+    return _digest(part.encode() for part in parts)
+
+
+def project_key(base: str, recipe: Recipe, sources: Mapping[str, bytes]) -> str:
+    """The key of a base with the project on it; `sources` maps the path in the guest to the text."""
+    parts = [str(FORMAT).encode(), base.encode(), recipe.init, recipe.start]
+    for name in sorted(sources):
+        parts += [name.encode(), sources[name]]
+    return _digest(parts)
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        # With its length in front no two lists of parts give the same bytes.
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()[:KEY_DIGITS]

@@ -1,0 +1,262 @@
+"""The agent: makes a NodePlan so, as often as asked, and says what it sees.
+
+It runs alone in its node's namespace, single-threaded, and is level-triggered: whatever wakes it (a plan, an event of
+charon, ExaBGP or the kernel, a timer), it looks afresh and corrects what differs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from bgp.speaker import Speaker
+from endpoint.endpoint import Endpoint
+from endpoint.errors import EndpointError
+from endpoint.interfaces import apply_interfaces, observe_interfaces, set_sysctls
+from endpoint.report import EndpointReport, InterfaceReport
+from endpoint.routes import BGP, STATIC, Origin, routes, set_routes
+from endpoint.source_routes import apply_source_routes
+from lab.loop import Loop, Timer
+from lab.node.bell import LinkBell
+from lab.node.coupling import Routes, bgp_routes, carrying_interfaces, speaker_now, static_routes
+from lab.node.logs import bound_logs
+from lab.plan.codec import from_json, to_json
+from lab.plan.model import NodePlan
+from lab.plan.report import InstalledRoute, NodeReport
+from lab.wire.messages import Message
+
+LOOK_AGAIN_S = 5.0
+"""Seconds between two looks without any event (chosen: a missed event is mended before a user asks why)."""
+
+
+SHOWN_FAILURES = 5
+"""How many routes that the kernel refused a problem names (chosen: a line or two)."""
+
+ORIGINS: tuple[tuple[Literal["static", "bgp"], Origin], ...] = (("static", STATIC), ("bgp", BGP))
+
+
+class Agent:
+    """One node's agent: engines below, a channel to the lab process above."""
+
+    def __init__(self, loop: Loop, directory: Path) -> None:
+        self._loop = loop
+        self._directory = directory
+        self._send: Callable[[Message], None] = lambda _: None
+        self._plan: NodePlan | None = None
+        self._keys: Mapping[str, str] = {}
+        self._endpoint: Endpoint | None = None
+        self._speaker: Speaker | None = None
+        self._bell = LinkBell()
+        self._carrying: frozenset[str] = frozenset()
+        self._ports_up: frozenset[str] = frozenset()
+        self._problems: dict[str, str] = {}
+        self._watched: frozenset[int] = frozenset()
+        self._again: Timer | None = None
+        self._last_sent: object = None
+
+    def serve(self, send: Callable[[Message], None]) -> None:
+        """Work until the loop is stopped, saying through `send` what is seen; then end the engines."""
+        self._send = send
+        self._loop.watch(self._bell.fileno(), self._look)
+        self._loop.run()
+        if self._speaker is not None:
+            self._speaker.stop()
+        if self._endpoint is not None:
+            self._endpoint.stop()
+
+    def on_message(self, message: Message) -> None:
+        """A plan with its keys, or the wish to look now."""
+        if "plan" in message:
+            self._plan = from_json(NodePlan, message["plan"])
+            self._keys = message["keys"]
+            self._make_so(self._plan)
+        self._look(answer=message.get("observe"))
+
+    def _hear_endpoint(self) -> None:
+        """charon says much that changes nothing, dead peer detection above all; then there is nothing to look at."""
+        self._take_endpoint_events()
+        if self._endpoint is None or self._endpoint.has_news:
+            self._look()
+
+    def _make_so(self, plan: NodePlan) -> None:
+        """Interfaces and tunnels. Sessions and routes follow from what is seen of them, in `_look`.
+
+        charon takes longest to get ready, so it starts first.
+        """
+        if plan.endpoint is not None:
+            if self._endpoint is None:
+                self._endpoint = Endpoint(self._directory, now=self._loop.now)
+            with self._noting("endpoint"):
+                self._endpoint.start(plan.endpoint)
+        with self._noting("interfaces"):
+            set_sysctls(dict(plan.sysctls))
+            apply_interfaces(plan.interfaces)
+        self._make_source_routes(plan)
+        if plan.endpoint is not None:
+            self._make_tunnels(plan)
+        elif self._endpoint is not None:
+            self._endpoint.stop()
+            self._endpoint = None
+        if plan.speaker is not None and self._speaker is None:
+            self._speaker = Speaker(self._directory, now=self._loop.now)
+        elif plan.speaker is None and self._speaker is not None:
+            self._speaker.stop()
+            self._speaker = None
+
+    def _make_source_routes(self, plan: NodePlan) -> None:
+        with self._noting("source routes"):
+            apply_source_routes(plan.source_routes)
+
+    def _make_tunnels(self, plan: NodePlan) -> None:
+        if plan.endpoint is not None and self._endpoint is not None:
+            with self._noting("endpoint"):
+                self._endpoint.apply(plan.endpoint, self._keys)
+
+    def _look(self, answer: int | None = None) -> None:
+        """Observe, move routes first (traffic before bookkeeping), then sessions, then report."""
+        if self._plan is None:
+            return
+        plan = self._plan
+        self._bell.silence()  # what it rang for is looked at now, and most of it was this agent's own doing
+        self._take_endpoint_events()
+        self._take_speaker_events()
+        self._make_what_is_due(plan)
+        ports = observe_interfaces()
+        endpoint = self._observe_endpoint()
+        self._take_endpoint_events()  # what it saw
+        self._couple(plan, endpoint, ports)
+        self._set_routes(plan)
+        self._mend_source_routes(plan, ports)
+        if plan.speaker is not None and self._speaker is not None:
+            with self._noting("speaker"):
+                self._speaker.apply(speaker_now(plan.speaker, self._carrying))
+        report = NodeReport(
+            name=plan.name,
+            written_at=time.time(),
+            interfaces=ports,
+            routes=self._installed(),
+            problems=tuple(f"{part}: {text}" for part, text in sorted(self._problems.items())),
+            endpoint=endpoint,
+            speaker=self._speaker.report() if self._speaker else None,
+        )
+        self._tell(report, answer)
+        self._wake_up_next()
+        bound_logs(self._directory)
+
+    def _take_endpoint_events(self) -> None:
+        for tunnel_event in self._endpoint.process() if self._endpoint else ():
+            self._say(tunnel_event.kind, tunnel_event.tunnel, tunnel_event.text)
+
+    def _take_speaker_events(self) -> None:
+        for session_event in self._speaker.process() if self._speaker else ():
+            self._say(f"bgp-{session_event.kind}", session_event.neighbor, session_event.text)
+
+    def _say(self, kind: str, subject: str | None, text: str) -> None:
+        self._send({"event": {"kind": kind, "subject": subject, "text": text}})
+
+    def _make_what_is_due(self, plan: NodePlan) -> None:
+        due = self._endpoint.due() if self._endpoint else None
+        if self._problems:  # what was refused may be possible now
+            self._make_so(plan)
+        elif due is not None and due <= self._loop.now():
+            self._make_tunnels(plan)
+
+    def _observe_endpoint(self) -> EndpointReport | None:
+        report = None
+        if self._endpoint is not None:
+            with self._noting("tunnels"):
+                report = self._endpoint.observe()
+        return report
+
+    def _couple(self, plan: NodePlan, endpoint: EndpointReport | None, ports: tuple[InterfaceReport, ...]) -> None:
+        before = self._carrying
+        if plan.endpoint is None or endpoint is None:
+            self._carrying = frozenset()
+        else:
+            self._carrying = carrying_interfaces(plan.endpoint, endpoint, ports)
+        if self._speaker is not None and plan.speaker is not None:
+            for neighbor in plan.speaker.neighbors:
+                if neighbor.interface in before - self._carrying:
+                    self._speaker.reset(neighbor.name)
+
+    def _mend_source_routes(self, plan: NodePlan, ports: tuple[InterfaceReport, ...]) -> None:
+        """The kernel drops the routes of a port that goes down and does not bring them back with it."""
+        up = frozenset(port.name for port in ports if port.up)
+        if up - self._ports_up:
+            self._make_source_routes(plan)
+        self._ports_up = up
+
+    def _set_routes(self, plan: NodePlan) -> None:
+        tunnels = plan.endpoint.tunnels if plan.endpoint else ()
+        static = static_routes(plan.routes, tunnels, self._carrying)
+        learned = bgp_routes(self._speaker.routes(), self._carrying) if self._speaker else {}
+        self._set_origin("static routes", static, STATIC)
+        self._set_origin("BGP routes", learned, BGP)
+
+    def _set_origin(self, part: str, wanted: Routes, origin: Origin) -> None:
+        with self._noting(part):
+            failed = set_routes(wanted, origin).failed
+            if failed:
+                listed = ", ".join(f"{prefix} ({why})" for prefix, why in list(failed.items())[:SHOWN_FAILURES])
+                raise EndpointError(f"{len(failed)} routes not installed: {listed}", mend="see `ip route` on the node")
+
+    def _installed(self) -> tuple[InstalledRoute, ...]:
+        found: list[InstalledRoute] = []
+        with self._noting("routes"):
+            for name, origin in ORIGINS:
+                found += [InstalledRoute(prefix, hops, name) for prefix, hops in routes(origin).items()]
+        return tuple(found)
+
+    def _tell(self, report: NodeReport, answer: int | None) -> None:
+        """Send the report when somebody asked for it or when something but counters and ages changed."""
+        gist = gist_of(report)
+        if answer is None and gist == self._last_sent:
+            return
+        self._last_sent = gist
+        self._send({"report": to_json(report), "answer": answer})
+
+    def _wake_up_next(self) -> None:
+        """Watch what the engines want to have watched, and look again when they want it, or after a while."""
+        charon = self._endpoint.filenos() if self._endpoint else ()
+        exabgp = self._speaker.filenos() if self._speaker else ()
+        self._watched = self._loop.watch_instead(
+            self._watched, dict.fromkeys(charon, self._hear_endpoint) | dict.fromkeys(exabgp, self._look)
+        )
+        wishes = (self._endpoint.due() if self._endpoint else None,
+                  self._speaker.restart_due() if self._speaker else None)  # fmt: skip
+        when = min((wish for wish in wishes if wish is not None), default=math.inf)
+        if self._again is not None:
+            self._again.cancel()
+        self._again = self._loop.call_at(min(when, self._loop.now() + LOOK_AGAIN_S), self._look)
+
+    @contextmanager
+    def _noting(self, part: str) -> Iterator[None]:
+        """What an engine or the kernel refuses is reported as the node's problem; the agent lives and tries again."""
+        try:
+            yield
+        except (EndpointError, OSError, NetlinkError) as error:
+            self._problems[part] = str(error)
+        else:
+            self._problems.pop(part, None)
+
+
+def gist_of(report: NodeReport) -> object:
+    """What a report says apart from counters, ages and the time: equal gists are no news."""
+    tunnels = report.endpoint.tunnels if report.endpoint else ()
+    return (
+        [(port.name, port.up, port.mtu, port.addresses) for port in report.interfaces],
+        report.routes,
+        report.problems,
+        report.endpoint and (report.endpoint.pid, report.endpoint.restarts),
+        [
+            (t.name, t.state, t.reason, t.ike and t.ike.spi_initiator, t.child and (t.child.spi_in, t.child.spi_out))
+            for t in tunnels
+        ],
+        report.speaker,
+    )

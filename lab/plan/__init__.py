@@ -1,0 +1,1 @@
+"""From a LabSpec to a LabPlan: every number decided."""

@@ -1,0 +1,251 @@
+"""LabSpec to LabPlan. Pure and deterministic: the same file gives the same plan.
+
+    instance -- vpc-NAME -- border gateway == internet == customer's device -- host
+
+Every public address is alone on a link of its own to `internet`. Links in the VPC and the IDC are point-to-point too:
+routers answer ARP for their subnets, as a cloud's do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from bgp.plan import NeighborPlan, SpeakerPlan
+from endpoint.plan import EndpointPlan, InterfacePlan, NextHop, RoutePlan, SourceRoute, TunnelPlan
+from lab.cloud.advertising import advertised_to
+from lab.cloud.quotas import DYNAMIC_ROUTES
+from lab.cloud.routing import NextHopType, Route, RouteType, ValidTable, longest_prefix, valid_table
+from lab.plan.model import PLAN_VERSION, LabPlan, LinkEnd, LinkPlan, NodePlan, PingPlan, Role, TunnelPair
+from lab.plan.timers import Timers, timers_of
+from lab.plan.tunnels import PATH_MTU, Connection, connections, session_ends, tunnel_ends
+from lab.spec.model import LabSpec, VpcAttachment
+
+INTERNET = "internet"
+DEFAULT_ROUTE = IPv4Network("0.0.0.0/0")
+TRANSFER_POOL = IPv4Network("100.64.0.0/16")  # RFC 6598, as between a provider's own routers
+
+FORWARDING = (
+    ("net/ipv4/ip_forward", "1"),
+    ("net/ipv4/conf/all/rp_filter", "0"),
+    ("net/ipv4/conf/default/rp_filter", "0"),
+)
+PROXY_ARP = (("net/ipv4/conf/all/proxy_arp", "1"), ("net/ipv4/conf/default/proxy_arp", "1"))
+FLOW_HASH = (("net/ipv4/fib_multipath_hash_policy", "1"),)  # ECMP by 5-tuple, the cloud's rule
+
+
+class _Draft:
+    """A node while its links are being drawn."""
+
+    def __init__(self, name: str, role: Role, sysctls: tuple[tuple[str, str], ...] = ()) -> None:
+        self.name = name
+        self.role = role
+        self.sysctls = sysctls
+        self.interfaces: list[InterfacePlan] = []
+        self.routes: list[RoutePlan] = []
+        self.source_routes: list[SourceRoute] = []
+        self.tunnels: list[TunnelPlan] = []
+        self.neighbors: list[NeighborPlan] = []
+        self.announced: list[IPv4Network] = []
+        self.valid: ValidTable = {}
+        self.vpcs: dict[str, NextHop] = {}
+
+
+class _Drawing:
+    """The plan while it is drawn: nodes, and links between them with MAC addresses counted through the lab."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, _Draft] = {}
+        self.links: list[LinkPlan] = []
+        self.transfer = TRANSFER_POOL.subnets(new_prefix=30)
+        self._macs = (f"02:76:00:00:{n >> 8:02x}:{n & 255:02x}" for n in range(1, 1 << 16))  # locally administered
+
+    def node(self, name: str, role: Role, sysctls: tuple[tuple[str, str], ...] = ()) -> _Draft:
+        self.nodes[name] = _Draft(name, role, sysctls)
+        return self.nodes[name]
+
+    def link(self, a: tuple[_Draft, str, IPv4Interface | None], b: tuple[_Draft, str, IPv4Interface | None]) -> None:
+        ends = []
+        for node, interface, address in (a, b):
+            mac = next(self._macs)
+            addresses = (address,) if address else ()
+            node.interfaces.append(InterfacePlan(name=interface, mac=mac, addresses=addresses, mtu=PATH_MTU))
+            ends.append(LinkEnd(node.name, interface, mac))
+        self.links.append(LinkPlan(*ends))
+
+
+def compile_plan(spec: LabSpec) -> LabPlan:
+    """Decide every number of a lab that was found free of problems."""
+    drawing = _Drawing()
+    timers = timers_of(spec.timers)
+    internet = drawing.node(INTERNET, "internet", FORWARDING + PROXY_ARP)
+    for name in spec.cloud.border_gateways:
+        drawing.node(name, "border-gateway", FORWARDING + FLOW_HASH)
+    _draw_vpcs(spec, drawing)
+    for name in spec.cloud.border_gateways:
+        _route_to_vpcs(drawing.nodes[name], spec)
+    _draw_devices(spec, drawing, internet)
+    found = connections(spec)
+    tunnels = [pair for connection in found for pair in _draw_connection(drawing, internet, connection, timers)]
+    return LabPlan(
+        version=PLAN_VERSION,
+        name=spec.name,
+        nodes=tuple(_finished(node, spec, timers) for node in drawing.nodes.values()),
+        links=tuple(drawing.links),
+        tunnels=tuple(tunnels),
+        pings=tuple(ping for pair in tunnels for ping in _pings(spec, pair)),
+    )
+
+
+def _draw_vpcs(spec: LabSpec, drawing: _Drawing) -> None:
+    for name, vpc in spec.cloud.vpcs.items():
+        router = drawing.node(f"vpc-{name}", "vpc-router", FORWARDING + FLOW_HASH + PROXY_ARP)
+        for position, (instance_name, instance) in enumerate(vpc.instances.items(), start=1):
+            subnet = vpc.subnets[instance.subnet]
+            node = drawing.node(instance_name, "instance")
+            _draw_leaf(drawing, router, f"inst{position}", node, instance.address, subnet)
+        for attachment in spec.cloud.vpc_attachments:
+            if attachment.vpc == name:
+                _draw_attachment(drawing, router, attachment)
+
+
+def _route_to_vpcs(gateway: _Draft, spec: LabSpec) -> None:
+    """The valid table of a border gateway as long as BGP has brought nothing."""
+    gateway.valid = valid_table((), propagated_routes(spec, gateway.name), {})
+    for destination, routes in gateway.valid.items():
+        gateway.routes.append(RoutePlan(destination, tuple(gateway.vpcs[route.next_hop] for route in routes)))
+
+
+def propagated_routes(spec: LabSpec, border_gateway: str) -> tuple[Route, ...]:
+    """What VPC attachments bring into a border gateway's propagated table; the file's order is that of arrival."""
+    return tuple(
+        Route(subnet, NextHopType.VPC_ATTACHMENT, attachment.vpc, RouteType.PROPAGATED)
+        for attachment in spec.cloud.vpc_attachments
+        if attachment.border_gateway == border_gateway
+        for subnet in propagated_subnets(spec, attachment)
+    )
+
+
+def propagated_subnets(spec: LabSpec, attachment: VpcAttachment) -> tuple[IPv4Network, ...]:
+    """The subnets that a VPC attachment brings into the border gateway's propagated table."""
+    subnets = spec.cloud.vpcs[attachment.vpc].subnets
+    match attachment.propagate:
+        case "all":
+            return tuple(subnets.values())
+        case "partial":
+            return tuple(subnets[name] for name in attachment.subnets or ())
+        case "none":
+            return ()
+
+
+def _draw_leaf(
+    drawing: _Drawing, router: _Draft, port: str, leaf: _Draft, address: IPv4Address, subnet: IPv4Network
+) -> None:
+    """A machine with one interface, on a link of its own to the subnet's router, which has the first address."""
+    first = subnet[1]
+    drawing.link(
+        (router, port, IPv4Interface(f"{first}/32")), (leaf, "eth0", IPv4Interface(f"{address}/{subnet.prefixlen}"))
+    )
+    leaf.routes.append(RoutePlan(DEFAULT_ROUTE, (NextHop("eth0", first),)))
+    router.routes.append(RoutePlan(IPv4Network(address), (NextHop(port),)))
+
+
+def _draw_attachment(drawing: _Drawing, router: _Draft, attachment: VpcAttachment) -> None:
+    gateway = drawing.nodes[attachment.border_gateway]
+    transfer = next(drawing.transfer)
+    port = f"vpc{sum(1 for interface in gateway.interfaces if interface.name.startswith('vpc')) + 1}"
+    up = f"bgw{sum(1 for interface in router.interfaces if interface.name.startswith('bgw')) + 1}"
+    drawing.link((gateway, port, IPv4Interface(f"{transfer[1]}/30")), (router, up, IPv4Interface(f"{transfer[2]}/30")))
+    gateway.vpcs[attachment.vpc] = NextHop(port, transfer[2])
+    if up == "bgw1":
+        router.routes.append(RoutePlan(DEFAULT_ROUTE, (NextHop(up, transfer[1]),)))
+
+
+def _draw_devices(spec: LabSpec, drawing: _Drawing, internet: _Draft) -> None:
+    for name, device in spec.idc.devices.items():
+        node = drawing.node(name, "customer-device", FORWARDING + FLOW_HASH + PROXY_ARP)
+        for address in spec.cloud.customer_gateways[device.customer_gateway].public_addresses:
+            _draw_public_address(drawing, internet, node, address)
+        position = 0
+        for lan in device.lans.values():
+            node.announced.append(lan.cidr)
+            for host, address in lan.hosts.items():
+                position += 1
+                _draw_leaf(drawing, node, f"lan{position}", drawing.node(host, "host"), address, lan.cidr)
+
+
+def _draw_public_address(drawing: _Drawing, internet: _Draft, gateway: _Draft, address: IPv4Address) -> None:
+    """A public address of a gateway, alone on its own path through the internet."""
+    port = f"wan{len(gateway.source_routes) + 1}"
+    drawing.link((gateway, port, IPv4Interface(address)), (internet, f"net{len(internet.interfaces) + 1}", None))
+    gateway.source_routes.append(SourceRoute(address, port))
+    internet.routes.append(RoutePlan(IPv4Network(address), (NextHop(internet.interfaces[-1].name),)))
+
+
+def _draw_connection(
+    drawing: _Drawing, internet: _Draft, connection: Connection, timers: Timers
+) -> Iterator[TunnelPair]:
+    gateway, device = drawing.nodes[connection.border_gateway], drawing.nodes[connection.device]
+    for address in connection.public_addresses:
+        _draw_public_address(drawing, internet, gateway, address)
+    advertised = advertised_to(NextHopType.VPN_CONNECTION, connection.name, gateway.valid)
+    for tunnel in connection.tunnels:
+        here, there = tunnel_ends(tunnel, timers)
+        gateway.tunnels.append(here)
+        device.tunnels.append(there)
+        if connection.spec.bgp:
+            cloud, customer = session_ends(connection, tunnel, timers, advertised, device.announced)
+            gateway.neighbors.append(cloud)
+            device.neighbors.append(customer)
+        yield TunnelPair(
+            name=tunnel.name,
+            vpn_connection=connection.name,
+            cloud_node=gateway.name,
+            idc_node=device.name,
+            cloud_address=tunnel.spec.cloud_address,
+            customer_address=tunnel.spec.customer_address,
+        )
+
+
+def _finished(node: _Draft, spec: LabSpec, timers: Timers) -> NodePlan:
+    speaker = None
+    if node.neighbors:
+        is_cloud = node.role == "border-gateway"
+        speaker = SpeakerPlan(
+            local_as=spec.cloud.border_gateways[node.name].asn if is_cloud else _device_as(spec, node.name),
+            router_id=node.source_routes[0].source,
+            neighbors=tuple(node.neighbors),
+            max_prefixes=DYNAMIC_ROUTES.limit if is_cloud else None,
+        )
+    return NodePlan(
+        name=node.name,
+        role=node.role,
+        interfaces=tuple(node.interfaces),
+        routes=tuple(node.routes),
+        source_routes=tuple(node.source_routes),
+        sysctls=node.sysctls,
+        endpoint=EndpointPlan(tuple(node.tunnels), timers.retransmission) if node.tunnels else None,
+        speaker=speaker,
+    )
+
+
+def _device_as(spec: LabSpec, device: str) -> int:
+    return spec.cloud.customer_gateways[spec.idc.devices[device].customer_gateway].asn
+
+
+def _pings(spec: LabSpec, pair: TunnelPair) -> Iterator[PingPlan]:
+    """The ping that proves a tunnel: from an instance that the customer knows of to a host behind the device."""
+    hosts = [
+        (host, address) for lan in spec.idc.devices[pair.idc_node].lans.values() for host, address in lan.hosts.items()
+    ]
+    valid = valid_table((), propagated_routes(spec, pair.cloud_node), {})
+    instances = [
+        (name, instance.address)
+        for attachment in spec.cloud.vpc_attachments
+        if attachment.border_gateway == pair.cloud_node
+        for name, instance in spec.cloud.vpcs[attachment.vpc].instances.items()
+        if any(route.next_hop == attachment.vpc for route in longest_prefix(valid, instance.address) or ())
+    ]
+    if hosts and instances:
+        (source_node, source), (destination_node, destination) = instances[0], hosts[0]
+        yield PingPlan(pair.name, source_node, source, destination_node, destination)

@@ -1,0 +1,90 @@
+"""LabPlan: every number decided. Runs in the guest too, so the standard library's dataclasses serve.
+
+A plan carries no key: pre-shared keys travel beside it, by tunnel name, and are never printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Literal
+
+from bgp.plan import SpeakerPlan
+from endpoint.plan import EndpointPlan, InterfacePlan, RoutePlan, SourceRoute
+
+PLAN_VERSION = 1
+
+Role = Literal["instance", "vpc-router", "border-gateway", "internet", "customer-device", "host"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """All that one node needs. `sysctls` are paths below /proc/sys with their values."""
+
+    name: str
+    role: Role
+    interfaces: tuple[InterfacePlan, ...]
+    routes: tuple[RoutePlan, ...] = ()
+    source_routes: tuple[SourceRoute, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    endpoint: EndpointPlan | None = None
+    speaker: SpeakerPlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEnd:
+    """One end of a link: the interface of a node, with its MAC address."""
+
+    node: str
+    interface: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """A point-to-point link between two nodes."""
+
+    a: LinkEnd
+    b: LinkEnd
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelPair:
+    """The two ends of one VPN tunnel. Both ends know the tunnel, and its BGP session, by `name`."""
+
+    name: str
+    vpn_connection: str
+    cloud_node: str
+    idc_node: str
+    cloud_address: IPv4Address
+    customer_address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class PingPlan:
+    """A ping that must pass through one tunnel, both ways: from an instance to a host in the IDC."""
+
+    tunnel: str
+    source_node: str
+    source: IPv4Address
+    destination_node: str
+    destination: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class LabPlan:
+    """One lab: nodes, links between them, and what must hold once it is ready."""
+
+    version: int
+    name: str
+    nodes: tuple[NodePlan, ...]
+    links: tuple[LinkPlan, ...]
+    tunnels: tuple[TunnelPair, ...]
+    pings: tuple[PingPlan, ...]
+
+    def node(self, name: str) -> NodePlan:
+        """The node of that name; KeyError when there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)

@@ -1,0 +1,209 @@
+"""From a VPN connection to its tunnels, both ends of each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from bgp.plan import NeighborPlan
+from endpoint.plan import TunnelPlan
+from lab.cloud.high_availability import initial_pairs
+from lab.plan.mtu import inner_mtu
+from lab.plan.timers import Timers
+from lab.spec.model import CustomerGateway, LabSpec, Tunnel, VpnConnection
+
+PATH_MTU = 1500
+"""Bytes that every link of the lab carries."""
+
+INNER_POOL = tuple(
+    IPv4Network(text)
+    for text in ("169.254.10.0/23", "169.254.12.0/22", "169.254.2.0/23", "169.254.4.0/22", "169.254.8.0/23")
+)
+"""Where inner networks that the file leaves out come from, in this order (chosen inside the cloud's 169.254.0.0/20: 896
+tunnels, more than twice the quotas' 400; clear of 169.254.0.0/23, of which other clouds keep parts for themselves)."""
+
+CLOUD_POOL = IPv4Network("203.0.113.0/24")
+"""Where cloud public addresses that the file leaves out come from (RFC 5737, TEST-NET-3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One VPN connection with everything that its tunnels need, names resolved and addresses given."""
+
+    name: str
+    border_gateway: str
+    device: str
+    customer_gateway: str
+    spec: VpnConnection
+    customer: CustomerGateway
+    public_addresses: tuple[IPv4Address, ...]
+    cloud_as: int
+    tunnels: tuple[NumberedTunnel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedTunnel:
+    """One tunnel of a connection: "hq-1", with its inner network decided and a number of its own in the lab."""
+
+    name: str
+    number: int
+    spec: Tunnel
+    inner: IPv4Network
+
+    @property
+    def cloud_inner(self) -> IPv4Address:
+        """The cloud's address in the /30: the second host unless the file says otherwise."""
+        return self.spec.cloud_inner_address or self.inner[2]
+
+    @property
+    def customer_inner(self) -> IPv4Address:
+        """The other host of the /30."""
+        return self.inner[1] if self.cloud_inner == self.inner[2] else self.inner[2]
+
+    @property
+    def interface(self) -> str:
+        """The XFRM interface's name, the same at both ends."""
+        return f"xfrm{self.number}"
+
+
+def connections(spec: LabSpec) -> tuple[Connection, ...]:
+    """All VPN connections of a topology with their tunnels, numbered and addressed in the file's order."""
+    inner = _free_inner_networks(spec)
+    public = _free_public_addresses(spec)
+    number = 0
+    found = []
+    for name, connection in spec.cloud.vpn_connections.items():
+        addresses = connection.public_addresses or (next(public), next(public))
+        customer = spec.cloud.customer_gateways[connection.customer_gateway]
+        wanted = connection.tunnels
+        if wanted is None:
+            pairs = initial_pairs(addresses, customer.public_addresses)
+            wanted = tuple(Tunnel(cloud_address=pair.cloud, customer_address=pair.customer) for pair in pairs)
+        tunnels = []
+        for position, tunnel in enumerate(wanted, start=1):
+            number += 1
+            tunnels.append(NumberedTunnel(f"{name}-{position}", number, tunnel, tunnel.inner or next(inner)))
+        found.append(
+            Connection(
+                name=name,
+                border_gateway=connection.border_gateway,
+                device=device_of(spec, connection.customer_gateway),
+                customer_gateway=connection.customer_gateway,
+                spec=connection,
+                customer=customer,
+                public_addresses=tuple(addresses),
+                cloud_as=connection.local_asn or spec.cloud.border_gateways[connection.border_gateway].asn,
+                tunnels=tuple(tunnels),
+            )
+        )
+    return tuple(found)
+
+
+def written_keys(spec: LabSpec) -> dict[str, str]:
+    """The pre-shared keys that stand in the file, by tunnel. To be kept out of plans, logs and messages."""
+    return {
+        tunnel.name: tunnel.spec.psk.get_secret_value()
+        for connection in connections(spec)
+        for tunnel in connection.tunnels
+        if tunnel.spec.psk is not None
+    }
+
+
+def device_of(spec: LabSpec, customer_gateway: str) -> str:
+    """The device that stands for a customer gateway in the IDC."""
+    return next(name for name, device in spec.idc.devices.items() if device.customer_gateway == customer_gateway)
+
+
+def tunnel_ends(tunnel: NumberedTunnel, timers: Timers) -> tuple[TunnelPlan, TunnelPlan]:
+    """The cloud's and the customer's end of a tunnel. The cloud initiates."""
+    spec = tunnel.spec
+    ike = f"{spec.ike_cipher}-{spec.ike_auth}-{spec.ike_key_exchange}"
+    esp = f"{spec.ipsec_cipher}-{spec.ipsec_auth}" + (f"-{spec.ipsec_key_exchange}" if spec.ipsec_key_exchange else "")
+    cloud_id = spec.local_id or str(spec.cloud_address)
+    customer_id = spec.remote_id or str(spec.customer_address)
+
+    def end(here: IPv4Address, there: IPv4Address, ids: tuple[str, str], inner: IPv4Address, peer_inner: IPv4Address,
+            *, initiate: bool) -> TunnelPlan:  # fmt: skip
+        return TunnelPlan(
+            name=tunnel.name,
+            interface=tunnel.interface,
+            if_id=tunnel.number,
+            local_address=here,
+            remote_address=there,
+            local_id=ids[0],
+            remote_id=ids[1],
+            inner=IPv4Interface(f"{inner}/{tunnel.inner.prefixlen}"),
+            peer_inner=peer_inner,
+            inner_mtu=inner_mtu(PATH_MTU, spec.ipsec_cipher, spec.ipsec_auth, udp=False),
+            initiate=initiate,
+            admin_up=spec.admin == "up",
+            ike_version=1 if spec.ike_version == "v1" else 2,
+            aggressive=spec.ike_mode == "aggressive",
+            ike_proposals=(ike,),
+            esp_proposals=(esp,),
+            ike_lifetime_s=spec.ike_sa_life_sec,
+            child_lifetime_s=spec.ipsec_sa_life_sec,
+            child_lifetime_packets=spec.ipsec_sa_life_pkt,
+            child_lifetime_bytes=spec.ipsec_sa_life_byte,
+            dpd_delay_s=timers.dpd_delay_s if spec.ike_dpd_sec else 0,
+        )
+
+    cloud, customer = spec.cloud_address, spec.customer_address
+    return (
+        end(cloud, customer, (cloud_id, customer_id), tunnel.cloud_inner, tunnel.customer_inner, initiate=True),
+        end(customer, cloud, (customer_id, cloud_id), tunnel.customer_inner, tunnel.cloud_inner, initiate=False),
+    )
+
+
+def session_ends(
+    connection: Connection, tunnel: NumberedTunnel, timers: Timers,
+    announced_by_cloud: Iterable[IPv4Network], announced_by_customer: Iterable[IPv4Network],
+) -> tuple[NeighborPlan, NeighborPlan]:  # fmt: skip
+    """The cloud's and the customer's end of a tunnel's BGP session.
+
+    The customer listens: as the responder of the IKE exchange it has the tunnel first, so that the cloud's first
+    attempt finds it.
+    """
+    admin_up = tunnel.spec.admin == "up"
+    cloud = NeighborPlan(
+        name=tunnel.name,
+        interface=tunnel.interface,
+        local_address=tunnel.cloud_inner,
+        peer_address=tunnel.customer_inner,
+        peer_as=connection.customer.asn,
+        hold_time_s=timers.hold_time_s,
+        passive=False,
+        admin_up=admin_up,
+        announce=tuple(announced_by_cloud),
+        local_as=connection.spec.local_asn,
+    )
+    customer = NeighborPlan(
+        name=tunnel.name,
+        interface=tunnel.interface,
+        local_address=tunnel.customer_inner,
+        peer_address=tunnel.cloud_inner,
+        peer_as=connection.cloud_as,
+        hold_time_s=timers.hold_time_s,
+        passive=True,
+        admin_up=admin_up,
+        announce=tuple(announced_by_customer),
+    )
+    return cloud, customer
+
+
+def _free_inner_networks(spec: LabSpec) -> Iterator[IPv4Network]:
+    taken = [
+        tunnel.inner
+        for connection in spec.cloud.vpn_connections.values()
+        for tunnel in connection.tunnels or ()
+        if tunnel.inner is not None
+    ]
+    pool = (network for part in INNER_POOL for network in part.subnets(new_prefix=30))
+    return (network for network in pool if not any(network.overlaps(other) for other in taken))
+
+
+def _free_public_addresses(spec: LabSpec) -> Iterator[IPv4Address]:
+    taken = {a for connection in spec.cloud.vpn_connections.values() for a in connection.public_addresses or ()}
+    taken |= {a for gateway in spec.cloud.customer_gateways.values() for a in gateway.public_addresses}
+    return (CLOUD_POOL[number] for number in range(10, 250) if CLOUD_POOL[number] not in taken)

@@ -1,0 +1,1 @@
+"""The lab process: parent of the nodes' agents, where the nodes are."""

@@ -1,0 +1,56 @@
+"""The lab process as a daemon of this host, for nodes that are namespaces here: start it, find it. Needs root.
+
+The daemon has an interpreter of its own: what it imports takes half a second, which no other command has to spend.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.errors import HostCannot
+from lab.substrate.microvm.process import Process, observe
+
+RUN_DIRECTORY = Path("/run/vpnlab")
+SOCKET = "lab.sock"
+PID_FILE = "lab.pid"
+LOG = "lab.log"
+
+
+def missing_programs() -> tuple[str, ...]:
+    """The programs that nodes need and this host lacks."""
+    programs = ("/usr/sbin/charon-systemd", "setpriv", "ip", "ping")
+    return tuple(program for program in programs if shutil.which(program) is None)
+
+
+def start(directory: Path) -> None:
+    """Start the lab process of the lab whose state is in `directory`. It listens when this returns."""
+    (directory / SOCKET).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    folder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    listener.bind(f"/proc/self/fd/{folder}/{SOCKET}")
+    os.close(folder)
+    (directory / SOCKET).chmod(0o600)
+    listener.listen()
+    argv = [sys.executable, "-P", "-m", "lab.runtime.serving", str(directory.absolute()), str(listener.fileno())]
+    with listener:
+        done = subprocess.run(
+            argv, pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    if done.returncode != 0:
+        last = done.stderr.strip().rpartition("\n")[2]
+        raise HostCannot(f"the lab process does not start: {last}", mend="`vpnlab doctor` tries what it needs")
+
+
+def find(directory: Path) -> Process | None:
+    """The lab process that was started for `directory`, when it runs still."""
+    try:
+        known = Process(**json.loads((directory / PID_FILE).read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return known if observe(known.pid) == known else None

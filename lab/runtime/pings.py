@@ -1,0 +1,80 @@
+"""Pings that must pass through one tunnel each, both ways.
+
+ECMP hashes pings by their two addresses, so one pair of hosts would always take the same tunnel. For the time of a
+ping a policy rule on either gateway leads this pair's ICMP into the tunnel that is asked about, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+
+from lab.plan.codec import from_json
+from lab.plan.model import PingPlan
+from lab.runtime.caller import Caller
+from lab.runtime.pin import pinned
+from lab.substrate.netns import Netns
+from lab.wire.messages import Message
+
+INTERVAL_S = 0.2
+ROUND_TRIP = re.compile(rb"time=([0-9.]+) ms")
+
+
+def ping_through_tunnels(caller: Caller, args: Message) -> list[Message]:
+    """Ping along each of `args["pings"]`, one after the other.
+
+    Each is {"plan": PingPlan, "ends": [[node, interface], [node, interface]]}: the gateways of the tunnel, the
+    source's first, with the tunnel's interface there. Waits for a first answer until `args["wait_s"]`.
+    Returns for each {"tunnel", "round_trip_ms" or None, "error" or None}. Raises CallerGone: the pings end then.
+    """
+    substrate = Netns(args["lab"])
+    return [_ping(caller, substrate, wanted, args["wait_s"]) for wanted in args["pings"]]
+
+
+def _ping(caller: Caller, substrate: Netns, wanted: Message, deadline_s: float) -> Message:
+    plan = from_json(PingPlan, wanted["plan"])
+    (there, there_interface), (back, back_interface) = wanted["ends"]
+    try:
+        with (
+            _pinned_on(substrate, there, there_interface, plan.source, plan.destination),
+            _pinned_on(substrate, back, back_interface, plan.destination, plan.source),
+        ):
+            substrate.enter(plan.source_node)
+            argv = ["ping", "-n", "-c", "1", "-i", str(INTERVAL_S), "-w", str(deadline_s)]
+            done = _run(caller, [*argv, "-I", str(plan.source), str(plan.destination)])
+    except OSError as error:
+        return {"tunnel": plan.tunnel, "round_trip_ms": None, "error": f"cannot lead the ping into the tunnel: {error}"}
+    match = ROUND_TRIP.search(done.stdout)
+    if done.returncode == 0 and match:
+        return {"tunnel": plan.tunnel, "round_trip_ms": float(match[1]), "error": None}
+    said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+    return {"tunnel": plan.tunnel, "round_trip_ms": None, "error": said[-1] if said else f"ping: {done.returncode}"}
+
+
+def _run(caller: Caller, argv: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a command that says little, for as long as the caller is there."""
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        pidfd = os.pidfd_open(process.pid)
+        try:
+            while not select.select([pidfd, caller.fileno()], [], [])[0].count(pidfd):
+                for _ in caller.receive():
+                    continue
+        finally:
+            os.close(pidfd)
+            process.kill()
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+
+@contextmanager
+def _pinned_on(
+    substrate: Netns, node: str, interface: str, source: IPv4Address, destination: IPv4Address
+) -> Iterator[None]:
+    substrate.enter(node)
+    with pinned(interface, source, destination):
+        yield

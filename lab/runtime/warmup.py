@@ -1,0 +1,23 @@
+"""What a resident process does once so that nobody waits for it later: import, generate code, load modules."""
+
+from __future__ import annotations
+
+import gc
+
+from bgp.preload import preload as preload_bgp
+from endpoint.crypto import load_kernel_modules
+from lab.plan.codec import prepare
+from lab.plan.model import LabPlan, NodePlan, PingPlan
+from lab.plan.report import LabEvent, NodeReport
+from lab.runtime.rehearsal import rehearse
+
+
+def warm_up() -> None:
+    """Load what agents and daemons will need. Starts no daemon and makes no key: this ends up in a snapshot."""
+    preload_bgp()
+    load_kernel_modules()
+    rehearse()
+    for kind in (LabPlan, NodePlan, NodeReport, LabEvent, PingPlan):
+        prepare(kind)
+    gc.collect()
+    gc.freeze()  # children then do not copy the collector's lists page by page

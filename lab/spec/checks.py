@@ -1,0 +1,427 @@
+"""What must hold between the values of a LabSpec: one function per rule, each yields what breaks it.
+
+The rules are the cloud's unless their docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from lab.cloud import quotas
+from lab.spec.model import LabSpec, Tunnel, VpnConnection
+from lab.spec.wording import Finding, Path, dotted, listed, nearest, shown
+
+ROUTER_NODE = "internet"  # the router between the two sides
+VPC_NODE_PREFIX = "vpc-"  # the node of VPC `app` is called vpc-app
+
+Findings = Iterator[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A range of addresses and where the file says it."""
+
+    network: IPv4Network
+    path: Path
+
+
+def broken_rules(spec: LabSpec) -> Findings:
+    """All that is wrong with the spec, rule by rule; lazily, so that the caller may stop."""
+    for rule in RULES:
+        yield from rule(spec)
+
+
+def references_exist(spec: LabSpec) -> Findings:
+    """A name that refers to something is the name of something."""
+    cloud = spec.cloud
+    for index, attachment in enumerate(cloud.vpc_attachments):
+        path: Path = ("cloud", "vpc_attachments", index)
+        yield from _refers((*path, "vpc"), attachment.vpc, "VPC", cloud.vpcs)
+        yield from _refers(
+            (*path, "border_gateway"), attachment.border_gateway, "border gateway", cloud.border_gateways
+        )
+        if attachment.vpc in cloud.vpcs:
+            for place, name in enumerate(attachment.subnets or ()):
+                subnets = cloud.vpcs[attachment.vpc].subnets
+                yield from _refers((*path, "subnets", place), name, f"subnet of VPC {attachment.vpc}", subnets)
+    for name, vpc in cloud.vpcs.items():
+        for vm, instance in vpc.instances.items():
+            path = ("cloud", "vpcs", name, "instances", vm, "subnet")
+            yield from _refers(path, instance.subnet, f"subnet of VPC {name}", vpc.subnets)
+    for path, connection in _connections(spec):
+        yield from _refers(
+            (*path, "border_gateway"), connection.border_gateway, "border gateway", cloud.border_gateways
+        )
+        gateway = connection.customer_gateway
+        yield from _refers((*path, "customer_gateway"), gateway, "customer gateway", cloud.customer_gateways)
+    for name, device in spec.idc.devices.items():
+        path = ("idc", "devices", name, "customer_gateway")
+        yield from _refers(path, device.customer_gateway, "customer gateway", cloud.customer_gateways)
+
+
+def node_names_are_unique(spec: LabSpec) -> Findings:
+    """Ours: a node is found by its name alone (`vpnlab exec NAME`)."""
+    seen: dict[str, str] = {ROUTER_NODE: "the router between the two sides"}
+    for path, name, kind in _nodes(spec):
+        if name in seen:
+            why = "each node of the lab is called by its name alone"
+            yield Finding(path, f"the name {name} of {kind} is that of {seen[name]} too", why, "rename one of them")
+        else:
+            seen[name] = f"{kind} {dotted(path)}"
+
+
+def subnets_lie_in_their_vpc(spec: LabSpec) -> Findings:
+    """A subnet is a part of its VPC's range."""
+    for name, vpc in spec.cloud.vpcs.items():
+        for subnet, network in vpc.subnets.items():
+            if not network.subnet_of(vpc.cidr):
+                path = ("cloud", "vpcs", name, "subnets", subnet)
+                what = f"{network} is not inside the VPC's range {vpc.cidr}"
+                yield Finding(path, what, "a subnet is a part of its VPC", f"use a part of {vpc.cidr}")
+
+
+def neighbouring_ranges_are_apart(spec: LabSpec) -> Findings:
+    """The subnets of one VPC do not overlap, nor do the LANs of one device."""
+    for name, vpc in spec.cloud.vpcs.items():
+        yield from _apart(
+            Placed(network, ("cloud", "vpcs", name, "subnets", subnet)) for subnet, network in vpc.subnets.items()
+        )
+    for name, device in spec.idc.devices.items():
+        yield from _apart(
+            Placed(lan.cidr, ("idc", "devices", name, "lans", lan_name, "cidr"))
+            for lan_name, lan in device.lans.items()
+        )
+
+
+def vpc_and_idc_do_not_overlap(spec: LabSpec) -> Findings:
+    """IDC and VPC address ranges must not overlap."""
+    for vpc, lan in _overlaps(_vpcs(spec), _lans(spec)):
+        what = f"{lan.network} overlaps {vpc.network} of {dotted(vpc.path)}"
+        why = "the two sides route to each other's ranges, so they must differ"
+        yield Finding(lan.path, what, why, "choose a range that is in use on one side only")
+
+
+def inner_networks_are_apart_from_the_ranges(spec: LabSpec) -> Findings:
+    """Ours: a tunnel's inner network inside a range that is routed would take addresses away from it."""
+    for routed, inner in _overlaps([*_vpcs(spec), *_lans(spec)], _inners(spec)):
+        what = f"{inner.network} overlaps {routed.network} of {dotted(routed.path)}"
+        why = "both would be routed on the same gateway"
+        yield Finding(inner.path, what, why, "use a /30 that is in no VPC and no LAN, for example of 169.254.0.0/20")
+
+
+def public_addresses_are_apart_from_the_ranges(spec: LabSpec) -> Findings:
+    """Ours: a gateway whose public address lies in a range behind the tunnel would route IKE into the tunnel."""
+    publics = [Placed(IPv4Network(address), path) for path, address in _publics(spec)]
+    for routed, public in _overlaps([*_vpcs(spec), *_lans(spec), *_inners(spec)], publics):
+        what = f"{public.network.network_address} is in {routed.network} of {dotted(routed.path)}"
+        why = "what goes to a public address goes outside the tunnels"
+        mend = "use an address outside, for example from 192.0.2.0/24, 198.51.100.0/24 or 203.0.113.0/24"
+        yield Finding(public.path, what, why, mend)
+
+
+def public_addresses_are_distinct(spec: LabSpec) -> Findings:
+    """A public address belongs to one end of one gateway or connection."""
+    why = "each public address has a path of its own through the internet"
+    yield from _distinct(_publics(spec), why)
+
+
+def hosts_have_an_address_of_their_network(spec: LabSpec) -> Findings:
+    """An instance or host has a host address of its network, of its own, and not the router's (the first)."""
+    why_own = "each host of a network has an address of its own"
+    for name, vpc in spec.cloud.vpcs.items():
+        path: Path = ("cloud", "vpcs", name, "instances")
+        addresses = []
+        for vm, instance in vpc.instances.items():
+            addresses.append(((*path, vm, "address"), instance.address))
+            if instance.subnet in vpc.subnets:
+                yield from _is_host((*path, vm, "address"), instance.address, vpc.subnets[instance.subnet])
+        yield from _distinct(addresses, why_own)
+    for name, device in spec.idc.devices.items():
+        for lan_name, lan in device.lans.items():
+            path = ("idc", "devices", name, "lans", lan_name, "hosts")
+            for host, address in lan.hosts.items():
+                yield from _is_host((*path, host), address, lan.cidr)
+            yield from _distinct((((*path, host), address) for host, address in lan.hosts.items()), why_own)
+
+
+def attachments_are_unique(spec: LabSpec) -> Findings:
+    """At most one attachment per pair of VPC and border gateway."""
+    seen: dict[tuple[str, str], int] = {}
+    for index, attachment in enumerate(spec.cloud.vpc_attachments):
+        first = seen.setdefault((attachment.vpc, attachment.border_gateway), index)
+        if first != index:
+            what = f"VPC {attachment.vpc} is attached to {attachment.border_gateway} twice"
+            mend = f"remove it, or join it with cloud.vpc_attachments[{first}]"
+            yield Finding(("cloud", "vpc_attachments", index), what, "the cloud takes one attachment per pair", mend)
+
+
+def partial_propagation_names_subnets(spec: LabSpec) -> Findings:
+    """`partial` comes with subnets, `all` and `none` without."""
+    for index, attachment in enumerate(spec.cloud.vpc_attachments):
+        path: Path = ("cloud", "vpc_attachments", index)
+        if attachment.propagate == "partial" and not attachment.subnets:
+            what = "propagate is partial, but no subnets are named"
+            yield Finding(path, what, "partial propagates the subnets that are named", "add subnets: [...]")
+        if attachment.propagate != "partial" and attachment.subnets is not None:
+            what = f"subnets are named, but propagate is {attachment.propagate}"
+            why = "a list of subnets counts with partial only"
+            yield Finding((*path, "subnets"), what, why, "write propagate: partial, or remove subnets")
+
+
+def one_device_per_customer_gateway(spec: LabSpec) -> Findings:
+    """Ours: the addresses of a customer gateway are those of one device."""
+    seen: dict[str, str] = {}
+    for name, device in spec.idc.devices.items():
+        first = seen.setdefault(device.customer_gateway, name)
+        if first != name:
+            what = f"customer gateway {device.customer_gateway} is device {first} already"
+            why = "the public addresses of a customer gateway belong to one device"
+            mend = "give each device a customer gateway of its own"
+            yield Finding(("idc", "devices", name, "customer_gateway"), what, why, mend)
+
+
+def asns_differ_for_bgp(spec: LabSpec) -> Findings:
+    """eBGP only: with BGP on, the ASNs of the two ends differ."""
+    for path, connection in _connections(spec):
+        border = spec.cloud.border_gateways.get(connection.border_gateway)
+        customer = spec.cloud.customer_gateways.get(connection.customer_gateway)
+        if not (connection.bgp and border and customer):
+            continue
+        if (connection.local_asn or border.asn) == customer.asn:
+            step = "local_asn" if connection.local_asn else "customer_gateway"
+            what = f"both ends have ASN {customer.asn}"
+            why = "the cloud speaks eBGP only, and eBGP is between different ASNs"
+            yield Finding((*path, step), what, why, "change one of the ASNs, or write bgp: false")
+
+
+def tunnel_addresses_belong_to_their_ends(spec: LabSpec) -> Findings:
+    """A tunnel goes from an address of its connection to one of the connection's customer gateway."""
+    for path, connection, tunnel in _tunnels(spec):
+        why = "a tunnel runs between a public address of the connection and one of its customer gateway"
+        given = connection.public_addresses
+        if given is None:
+            what = f"{tunnel.cloud_address} cannot be known: the connection's addresses are left out"
+            mend = f"write public_addresses in {dotted(path[:-2])}, or leave tunnels out"
+            yield Finding((*path, "cloud_address"), what, why, mend)
+        elif tunnel.cloud_address not in given:
+            what = f"{tunnel.cloud_address} is no public address of the connection"
+            yield Finding((*path, "cloud_address"), what, why, f"use one of {_row(given)}")
+        customer = spec.cloud.customer_gateways.get(connection.customer_gateway)
+        if customer and tunnel.customer_address not in customer.public_addresses:
+            what = f"{tunnel.customer_address} is no public address of customer gateway {connection.customer_gateway}"
+            yield Finding((*path, "customer_address"), what, why, f"use one of {_row(customer.public_addresses)}")
+
+
+def one_tunnel_per_address_pair(spec: LabSpec) -> Findings:
+    """At most one tunnel per pair of cloud address and customer address."""
+    seen: dict[tuple[IPv4Address, IPv4Address], Path] = {}
+    for path, _, tunnel in _tunnels(spec):
+        first = seen.setdefault((tunnel.cloud_address, tunnel.customer_address), path)
+        if first != path:
+            what = f"{tunnel.cloud_address} - {tunnel.customer_address} is the address pair of {dotted(first)} too"
+            why = "the cloud takes one tunnel per address pair"
+            yield Finding(path, what, why, "change one of its addresses or remove it")
+
+
+def inner_networks_are_unique(spec: LabSpec) -> Findings:
+    """No two tunnels of one border gateway (the cloud's rule) or of one customer gateway (ours) share a /30."""
+    seen: dict[tuple[str, str, IPv4Network], Path] = {}
+    for path, connection, tunnel in _tunnels(spec):
+        if tunnel.inner is None:
+            continue
+        for kind, gateway in (("border", connection.border_gateway), ("customer", connection.customer_gateway)):
+            first = seen.setdefault((kind, gateway, tunnel.inner), path)
+            if first != path:
+                what = f"{tunnel.inner} is the inner network of {dotted(first)} too"
+                why = f"the tunnels of {kind} gateway {gateway} are told apart by their inner networks"
+                yield Finding((*path, "inner"), what, why, "use another /30, or leave inner out")
+                break
+
+
+def cloud_inner_address_is_in_the_inner_network(spec: LabSpec) -> Findings:
+    """The cloud's inner address is one of the two hosts of the inner network."""
+    for path, _, tunnel in _tunnels(spec):
+        address, inner = tunnel.cloud_inner_address, tunnel.inner
+        if address is None:
+            continue
+        place = (*path, "cloud_inner_address")
+        why = "the cloud's inner address is one of the two hosts of the tunnel's /30"
+        if inner is None:
+            yield Finding(place, f"{address} is given without an inner network", why, "write inner as well")
+        elif address not in (inner[1], inner[2]):
+            yield Finding(place, f"{address} is no host of {inner}", why, f"use {inner[1]} or {inner[2]}")
+
+
+def quotas_are_kept(spec: LabSpec) -> Findings:
+    """No holder has more of a resource than the cloud gives it; a lab is one region."""
+    cloud = spec.cloud
+    borders: list[Path] = [("cloud", "border_gateways", name) for name in cloud.border_gateways]
+    yield from _within(quotas.BORDER_GATEWAYS, borders)
+    customers: list[Path] = [("cloud", "customer_gateways", name) for name in cloud.customer_gateways]
+    yield from _within(quotas.CUSTOMER_GATEWAYS, customers)
+    attached: dict[str, list[Path]] = {}
+    for index, attachment in enumerate(cloud.vpc_attachments):
+        attached.setdefault(attachment.border_gateway, []).append(("cloud", "vpc_attachments", index))
+    connected: dict[str, list[Path]] = {}
+    for path, connection in _connections(spec):
+        connected.setdefault(connection.border_gateway, []).append(path)
+        customer = cloud.customer_gateways.get(connection.customer_gateway)
+        if customer:
+            tunnels = [(*path, "tunnels", index) for index in range(len(connection.tunnels or ()))]
+            yield from _within(quotas.tunnels_quota(len(customer.public_addresses)), tunnels)
+    for quota, held in ((quotas.VPC_ATTACHMENTS, attached), (quotas.VPN_CONNECTIONS, connected)):
+        for paths in held.values():
+            yield from _within(quota, paths)
+
+
+RULES: tuple[Callable[[LabSpec], Findings], ...] = (
+    references_exist,
+    node_names_are_unique,
+    subnets_lie_in_their_vpc,
+    neighbouring_ranges_are_apart,
+    vpc_and_idc_do_not_overlap,
+    inner_networks_are_apart_from_the_ranges,
+    public_addresses_are_apart_from_the_ranges,
+    public_addresses_are_distinct,
+    hosts_have_an_address_of_their_network,
+    attachments_are_unique,
+    partial_propagation_names_subnets,
+    one_device_per_customer_gateway,
+    asns_differ_for_bgp,
+    tunnel_addresses_belong_to_their_ends,
+    one_tunnel_per_address_pair,
+    inner_networks_are_unique,
+    cloud_inner_address_is_in_the_inner_network,
+    quotas_are_kept,
+)
+
+
+# What the rules walk over.
+
+
+def _connections(spec: LabSpec) -> Iterator[tuple[Path, VpnConnection]]:
+    for name, connection in spec.cloud.vpn_connections.items():
+        yield ("cloud", "vpn_connections", name), connection
+
+
+def _tunnels(spec: LabSpec) -> Iterator[tuple[Path, VpnConnection, Tunnel]]:
+    for path, connection in _connections(spec):
+        for index, tunnel in enumerate(connection.tunnels or ()):
+            yield (*path, "tunnels", index), connection, tunnel
+
+
+def _inners(spec: LabSpec) -> list[Placed]:
+    return [Placed(tunnel.inner, (*path, "inner")) for path, _, tunnel in _tunnels(spec) if tunnel.inner]
+
+
+def _vpcs(spec: LabSpec) -> list[Placed]:
+    return [Placed(vpc.cidr, ("cloud", "vpcs", name, "cidr")) for name, vpc in spec.cloud.vpcs.items()]
+
+
+def _lans(spec: LabSpec) -> list[Placed]:
+    return [
+        Placed(lan.cidr, ("idc", "devices", name, "lans", lan_name, "cidr"))
+        for name, device in spec.idc.devices.items()
+        for lan_name, lan in device.lans.items()
+    ]
+
+
+def _publics(spec: LabSpec) -> Iterator[tuple[Path, IPv4Address]]:
+    for name, gateway in spec.cloud.customer_gateways.items():
+        for index, address in enumerate(gateway.public_addresses):
+            yield ("cloud", "customer_gateways", name, "public_addresses", index), address
+    for path, connection in _connections(spec):
+        for index, address in enumerate(connection.public_addresses or ()):
+            yield (*path, "public_addresses", index), address
+
+
+def _nodes(spec: LabSpec) -> Iterator[tuple[Path, str, str]]:
+    for name in spec.cloud.border_gateways:
+        yield ("cloud", "border_gateways", name), name, "a border gateway"
+    for name, vpc in spec.cloud.vpcs.items():
+        yield ("cloud", "vpcs", name), VPC_NODE_PREFIX + name, "the router of a VPC"
+        for vm in vpc.instances:
+            yield ("cloud", "vpcs", name, "instances", vm), vm, "an instance"
+    for name, device in spec.idc.devices.items():
+        yield ("idc", "devices", name), name, "a device"
+        for lan_name, lan in device.lans.items():
+            for host in lan.hosts:
+                yield ("idc", "devices", name, "lans", lan_name, "hosts", host), host, "a host"
+
+
+# What several rules ask.
+
+
+def _within(quota: quotas.Quota, paths: list[Path]) -> Findings:
+    """What is too much is named at the first one too many: there may be thousands."""
+    beyond = quota.beyond(paths)
+    if beyond:
+        what = f"{len(paths)} {quota.things} are given; {quota.limit} is the quota"
+        yield Finding(beyond[0], what, f"the cloud gives {quota}", f"remove {len(beyond)} of them")
+
+
+def _refers(path: Path, name: str, kind: str, known: Mapping[str, object]) -> Findings:
+    if name not in known:
+        close = nearest(name, known)
+        mend = f"did you mean {close}?" if close else f"there are: {listed(known) or 'none yet; add it'}"
+        yield Finding(path, f"there is no {kind} {shown(name)}", "it is referred to, so it must exist", mend)
+
+
+def _distinct(addresses: Iterable[tuple[Path, IPv4Address]], why: str) -> Findings:
+    seen: dict[IPv4Address, Path] = {}
+    for path, address in addresses:
+        first = seen.setdefault(address, path)
+        if first != path:
+            yield Finding(path, f"{address} is that of {dotted(first)} too", why, "use another address")
+
+
+def _is_host(path: Path, address: IPv4Address, network: IPv4Network) -> Findings:
+    router, last = network[1], network[-2]
+    mend = f"use an address from {network[2]} to {last}" if network[2] < last else f"use {last}"
+    if address not in network:
+        yield Finding(path, f"{address} is not in {network}", "a host has an address of its network", mend)
+    elif address in (network[0], network[-1]):
+        word = "network" if address == network[0] else "broadcast"
+        yield Finding(path, f"{address} is the {word} address of {network}", "no host can have it", mend)
+    elif address == router:
+        yield Finding(path, f"{address} is the router's address in {network}", "the first host address is taken", mend)
+
+
+def _apart(ranges: Iterable[Placed]) -> Findings:
+    widest: Placed | None = None
+    for item in _in_order(ranges):
+        if widest and item.network.overlaps(widest.network):
+            what = f"{item.network} overlaps {widest.network} of {dotted(widest.path)}"
+            yield Finding(item.path, what, "their router could not tell them apart", "choose ranges that are apart")
+        else:
+            widest = item
+
+
+def _overlaps(left: Collection[Placed], right: Collection[Placed]) -> Iterator[tuple[Placed, Placed]]:
+    """Pairs that overlap, at least one for each item that overlaps an earlier one of the other side.
+
+    Two prefixes overlap only where one holds the other, so walking them in order with the prefixes still open
+    on each side takes n log n steps; files may hold thousands of ranges.
+    """
+    lefts = set(map(id, left))
+    opened: tuple[list[Placed], list[Placed]] = ([], [])
+    for item in _in_order([*left, *right]):
+        for stack in opened:
+            while stack and stack[-1].network.broadcast_address < item.network.network_address:
+                stack.pop()
+        side = 0 if id(item) in lefts else 1
+        if opened[1 - side]:
+            other = opened[1 - side][-1]
+            yield (item, other) if side == 0 else (other, item)
+        opened[side].append(item)
+
+
+def _in_order(ranges: Iterable[Placed]) -> list[Placed]:
+    """By first address, the larger range first: what holds another comes before it."""
+    return sorted(ranges, key=lambda item: (item.network.network_address, item.network.prefixlen))
+
+
+def _row(addresses: Iterable[IPv4Address]) -> str:
+    return " ".join(str(address) for address in addresses)

@@ -1,0 +1,177 @@
+"""What the user asked for, in the cloud's terms: a frozen LabSpec.
+
+Names, ranges and defaults are the cloud's (its tunnel parameters in snake_case). None means "left
+out": the plan decides. Rules about one value stand in `fields`, rules between values in `checks`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lab.spec.fields import (
+    Address,
+    BandwidthMbps,
+    CloudAddresses,
+    CloudAsn,
+    CustomerAddresses,
+    CustomerAsn,
+    Dpd,
+    FormatVersion,
+    Identity,
+    Inner,
+    Link,
+    Name,
+    Named,
+    PfsGroup,
+    Psk,
+    PublicAddress,
+    Range,
+    SaLifeBytes,
+    SaLifePackets,
+    SaLifeSec,
+    Truth,
+    nothing_named,
+)
+
+
+class Part(BaseModel):
+    """A mapping with fixed keys. Pydantic takes its settings by inheritance."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class BorderGateway(Part):
+    """The cloud's router that VPN connections and VPCs hang on."""
+
+    asn: CloudAsn = Field(65000, description="ASN of the cloud side, 64512-65534")
+
+
+class Instance(Part):
+    """A virtual machine of a VPC."""
+
+    subnet: Name = Field(description="the subnet of the VPC that the instance is in")
+    address: Address = Field(description="a host address of that subnet; the first one is the router's")
+
+
+class Vpc(Part):
+    """A private network of the cloud."""
+
+    cidr: Range = Field(description="the VPC's range; must not overlap any range of the IDC")
+    subnets: Named[Link] = Field(default_factory=nothing_named, description="ranges inside the VPC's range, by name")
+    instances: Named[Instance] = Field(default_factory=nothing_named, description="virtual machines, by name")
+
+
+class VpcAttachment(Part):
+    """Ties a VPC to a border gateway, at most once per pair."""
+
+    vpc: Name = Field(description="the VPC's name")
+    border_gateway: Name = Field(description="the border gateway's name")
+    propagate: Literal["all", "partial", "none"] = Field(
+        "all", description="which of the VPC's subnets the border gateway learns: all, partial (those listed) or none"
+    )
+    subnets: tuple[Name, ...] | None = Field(None, description="the subnets to propagate; with partial only")
+
+
+class CustomerGateway(Part):
+    """What the cloud knows of the customer's device."""
+
+    asn: CustomerAsn = Field(description="the customer's ASN, 65001-65499")
+    public_addresses: CustomerAddresses = Field(description="1, 2 or 4 distinct public addresses")
+
+
+class Tunnel(Part):
+    """One IPsec tunnel of a VPN connection, with the cloud's parameters. "local" is the cloud's end."""
+
+    cloud_address: PublicAddress = Field(description="one of the connection's public addresses")
+    customer_address: PublicAddress = Field(description="one of the customer gateway's public addresses")
+    psk: Psk | None = Field(None, description="pre-shared key, 1-20 of A-Z a-z 0-9 _ -; left out: generated")
+    local_id: Identity | None = Field(None, description="identity of the cloud's end; left out: its public address")
+    remote_id: Identity | None = Field(None, description="identity of the customer's end; left out: its public address")
+    inner: Inner | None = Field(
+        None, description="inner network, a /30 in 169.254.0.0/20 or a private range; left out: allocated"
+    )
+    cloud_inner_address: Address | None = Field(
+        None, description="which of the two hosts of the inner network the cloud is; left out: the second"
+    )
+    ike_version: Literal["v1", "v2"] = Field("v2", description="IKE version")
+    ike_mode: Literal["main", "aggressive"] = Field("main", description="mode of IKEv1; ignored by v2")
+    ike_key_exchange: Literal["modp1024", "modp1536", "modp2048", "ecp256", "ecp384"] = Field(
+        "ecp256", description="IKE Diffie-Hellman group"
+    )
+    ike_cipher: Literal["aes128", "aes192", "aes256", "3des"] = Field("aes128", description="IKE encryption")
+    ike_auth: Literal["sha1", "sha256", "sha384"] = Field("sha256", description="IKE authentication")
+    ike_dpd_sec: Dpd = Field(10, description="dead peer detection: 10 seconds or 0 (off)")
+    ike_sa_life_sec: SaLifeSec = Field(14_400, description="IKE SA lifetime in seconds, 60-86400")
+    ipsec_cipher: Literal["aes128", "aes192", "aes256"] = Field("aes128", description="ESP encryption")
+    ipsec_auth: Literal["sha1", "sha256", "sha384"] = Field("sha256", description="ESP authentication")
+    ipsec_key_exchange: PfsGroup = Field(None, description="PFS group; null: no PFS")
+    ipsec_sa_life_sec: SaLifeSec = Field(3_600, description="child SA lifetime in seconds, 60-86400")
+    ipsec_sa_life_pkt: SaLifePackets = Field(0, description="child SA lifetime in packets; 0: off")
+    ipsec_sa_life_byte: SaLifeBytes = Field(0, description="child SA lifetime in bytes; 0: off")
+    bandwidth_mbps: BandwidthMbps = Field(1_500, description="bandwidth in Mbit/s, 1-1500")
+    admin: Literal["up", "down"] = Field("up", description="admin status: up (enabled) or down (disabled)")
+
+
+class VpnConnection(Part):
+    """Ties a customer gateway to a border gateway by tunnels."""
+
+    border_gateway: Name = Field(description="the border gateway's name")
+    customer_gateway: Name = Field(description="the customer gateway's name")
+    public_addresses: CloudAddresses | None = Field(
+        None, description="the two cloud public addresses; left out: allocated"
+    )
+    bgp: Truth = Field(default=True, description="true: eBGP in each tunnel; false: static routes only")
+    local_asn: CloudAsn | None = Field(
+        None, description="ASN of the cloud side on this connection, 64512-65534; left out: the border gateway's"
+    )
+    tunnels: tuple[Tunnel, ...] | None = Field(
+        None, description="left out: made for high availability, as the cloud does at first creation"
+    )
+
+
+class Cloud(Part):
+    """The cloud's side."""
+
+    border_gateways: Named[BorderGateway] = Field(description="border gateways, by name")
+    vpcs: Named[Vpc] = Field(default_factory=nothing_named, description="VPCs, by name")
+    vpc_attachments: tuple[VpcAttachment, ...] = Field((), description="which VPC is attached to which border gateway")
+    customer_gateways: Named[CustomerGateway] = Field(
+        default_factory=nothing_named, description="what the cloud knows of the customers' devices, by name"
+    )
+    vpn_connections: Named[VpnConnection] = Field(default_factory=nothing_named, description="VPN connections, by name")
+
+
+class Lan(Part):
+    """A network behind the customer's device."""
+
+    cidr: Link = Field(description="the LAN's range; must not overlap any VPC")
+    hosts: Named[Address] = Field(
+        default_factory=nothing_named, description="addresses by host name; the first host address is the device's"
+    )
+
+
+class Device(Part):
+    """A customer's device: the other end of the VPN."""
+
+    customer_gateway: Name = Field(description="the customer gateway that the device is to the cloud")
+    lans: Named[Lan] = Field(default_factory=nothing_named, description="networks behind the device, by name")
+
+
+class Idc(Part):
+    """The customer's side."""
+
+    devices: Named[Device] = Field(default_factory=nothing_named, description="customers' devices, by name")
+
+
+class LabSpec(Part):
+    """A whole topology file."""
+
+    vpnlab: FormatVersion = Field(description="version of the file format: 1")
+    name: Name = Field(description="the lab's name: 1-32 of a-z 0-9 -, beginning with a letter")
+    timers: Literal["production", "fast"] = Field(
+        "production", description="DPD and BGP timers: production (the cloud's) or fast (for CI)"
+    )
+    cloud: Cloud = Field(description="the cloud's side")
+    idc: Idc = Field(default_factory=Idc, description="the customer's side")

@@ -1,0 +1,1 @@
+"""Where nodes run: network namespaces here, or in a small virtual machine."""

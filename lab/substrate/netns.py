@@ -1,0 +1,113 @@
+"""Nodes as network namespaces of this kernel, links as veth pairs between them. Needs root.
+
+Everything that belongs to a lab carries its name: namespaces are called `vpnlab.LAB.NODE` (neither name may contain a
+dot), and all interfaces live inside them. So what is a lab's is found, and destroyed, without any state file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from lab.errors import HostCannot
+from lab.plan.model import LinkPlan
+from lab.substrate import namespaces
+from lab.substrate.killing import kill_all
+
+PREFIX = "vpnlab."
+
+
+def namespace_name(lab: str, node: str) -> str:
+    """The namespace of a node."""
+    return f"{PREFIX}{lab}.{node}"
+
+
+class Netns:
+    """The nodes and links of one lab as namespaces and veth pairs."""
+
+    def __init__(self, lab: str) -> None:
+        self._lab = lab
+
+    def create_node(self, node: str) -> None:
+        """Make an empty node. HostCannot without the right to."""
+        try:
+            namespaces.create(namespace_name(self._lab, node))
+        except PermissionError as error:
+            raise HostCannot(
+                f"network namespace for {node}: {error.strerror}", mend="run as root, or use --substrate microvm"
+            ) from error
+
+    def create_link(self, link: LinkPlan) -> None:
+        """Join two nodes by a veth pair with the planned names and MAC addresses, both ends down."""
+        a, b = (
+            os.open(namespaces.NETNS_DIRECTORY / namespace_name(self._lab, end.node), os.O_RDONLY | os.O_CLOEXEC)
+            for end in (link.a, link.b)
+        )
+        try:
+            with IPRoute() as netlink:
+                netlink.link(
+                    "add",
+                    kind="veth",
+                    ifname=link.a.interface,
+                    address=link.a.mac,
+                    net_ns_fd=a,
+                    peer={"ifname": link.b.interface, "address": link.b.mac, "net_ns_fd": b},
+                )
+        except NetlinkError as error:
+            raise HostCannot(
+                f"veth {link.a.node}:{link.a.interface} -- {link.b.node}:{link.b.interface}: {error}",
+                mend="see `vpnlab doctor`",
+            ) from error
+        finally:
+            os.close(a)
+            os.close(b)
+
+    def delete_link(self, link: LinkPlan) -> None:
+        """Remove a link; one that went with its node is fine."""
+
+        def remove() -> None:
+            with IPRoute() as netlink:
+                for index in netlink.link_lookup(ifname=link.a.interface):
+                    netlink.link("del", index=index)
+
+        self.call(link.a.node, remove)
+
+    def call(self, node: str, function: Callable[[], None]) -> int:
+        """Run `function` in a node, in a child process; the child's exit code."""
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                namespaces.enter(namespace_name(self._lab, node))
+                function()
+                code = 0
+            finally:
+                os._exit(code)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def enter(self, node: str) -> None:
+        """Move this process into a node for good: for the agent."""
+        namespaces.enter(namespace_name(self._lab, node))
+
+    def enter_as_user(self, node: str) -> None:
+        """Move this process into a node for good, with the node's /sys and host name: for a user's command."""
+        namespaces.enter_fully(namespace_name(self._lab, node), node)
+
+    def find(self) -> tuple[str, ...]:
+        """The nodes of this lab that exist now, whoever made them."""
+        prefix = namespace_name(self._lab, "")
+        return tuple(name.removeprefix(prefix) for name in namespaces.names(prefix))
+
+    def destroy_node(self, node: str) -> None:
+        """Kill what runs in a node and remove it with its interfaces."""
+        name = namespace_name(self._lab, node)
+        kill_all(lambda: namespaces.processes(name))
+        namespaces.delete(name)
+
+    def destroy(self) -> None:
+        """Remove everything that is this lab's, and nothing else."""
+        for node in self.find():
+            self.destroy_node(node)

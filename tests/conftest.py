@@ -1,0 +1,28 @@
+"""Time limits: every test has one, scaled by how slow this host is."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from lab.substrate.microvm import pace
+
+UNIT_S = 60.0
+INTEGRATION_S = 300.0
+"""Seconds on the reference host (chosen: several times what the slowest test of each kind takes)."""
+
+# Whoever starts the tests in the background has them ignore SIGINT, and so would every command that they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+INTEGRATION = Path(__file__).parent / "integration"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        own = item.get_closest_marker("timeout")
+        base_s = (
+            float(own.args[0]) if own and own.args else INTEGRATION_S if INTEGRATION in item.path.parents else UNIT_S
+        )
+        item.add_marker(pytest.mark.timeout(base_s * pace.slowness()), append=False)

@@ -1,0 +1,158 @@
+"""Up and down: as often as one likes, interrupted anywhere, several at once, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.control.paths import lab_directory, labs_directory
+from lab.substrate import namespaces
+from lab.substrate.microvm import machine, pace
+
+pytestmark = pytest.mark.lab
+
+TOPOLOGY = str(Path(__file__).parents[2] / "examples" / "ha.vpnlab.yaml")
+KILLS = 10
+
+
+def identity(lab):
+    """What a second `up` must not change: SPIs of all SAs, the sessions' ages, the processes."""
+    return [
+        (
+            node.name,
+            node.agent_pid,
+            node.report.endpoint and [(t.ike.spi_initiator, t.child.spi_in) for t in node.report.endpoint.tunnels],
+            node.report.speaker and [(s.name, s.since) for s in node.report.speaker.sessions],
+        )
+        for node in lab.status().report.nodes
+    ]
+
+
+def traces(name):
+    """What there is of a lab on this host: processes that name its machine, namespaces, files."""
+    found = machine.find(lab_directory(name))
+    files = [str(path) for path in labs_directory().glob(f"{name}*")]
+    return [*([f"qemu {found.pid}"] if found else []), *namespaces.names(f"vpnlab.{name}."), *files]
+
+
+def start_up(lab):
+    return subprocess.Popen(
+        lab.argv("up", "-t", TOPOLOGY), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_second_up_changes_nothing(running_lab):
+    before = identity(running_lab)
+    running_lab.up()
+    assert identity(running_lab) == before
+
+
+def test_up_of_another_topology_under_a_running_name_is_refused(running_lab, tmp_path):
+    other = tmp_path / "other.vpnlab.yaml"
+    other.write_text(Path(TOPOLOGY).read_text().replace("172.16.1.", "172.16.2."))
+    done = running_lab.vpnlab("up", "-t", str(other))
+    assert done.returncode == 2
+    assert "another plan" in done.stderr
+    assert "vpnlab down" in done.stderr
+
+
+def test_down_leaves_nothing_and_can_be_repeated_without_a_file(own_lab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert traces(own_lab.name)
+    assert own_lab.vpnlab("down").returncode == 0
+    assert traces(own_lab.name) == []
+    again = own_lab.vpnlab("down")
+    assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
+
+
+def test_two_labs_live_side_by_side_and_one_going_leaves_the_other(running_lab, own_lab):
+    assert running_lab.name != own_lab.name
+    assert not own_lab.status().lacking
+    before = identity(running_lab)
+    own_lab.down()
+    assert not running_lab.status().lacking
+    assert identity(running_lab) == before
+
+
+def test_two_ups_of_one_lab_at_once_both_succeed(new_lab):
+    first, second = start_up(new_lab), start_up(new_lab)
+    for command in (first, second):
+        _, said = command.communicate()
+        assert command.returncode == 0, said
+    assert not new_lab.status().lacking
+
+
+@pytest.mark.timeout(900)
+def test_up_killed_at_ten_random_moments_comes_up_the_next_time(new_lab):
+    began = new_lab.up()
+    whole_s = max(phase for phase in _phases(began).values())
+    new_lab.down()
+    seed = random.SystemRandom().randrange(1 << 32)
+    moments = random.Random(seed)  # noqa: S311 - moments, no secrets
+    for number in range(KILLS):
+        moment = moments.uniform(0.02, 1.0) * whole_s
+        command = start_up(new_lab)
+        try:
+            command.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            command.kill()
+            command.communicate()
+        new_lab.up()
+        status = new_lab.status()
+        assert not status.lacking, f"kill {number} at {moment:.2f} s of {whole_s:.1f} s, seed {seed}"
+        if number % 2:  # every other kill meets a machine that runs already
+            new_lab.down()
+    new_lab.down()
+    assert traces(new_lab.name) == [], f"seed {seed}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_can_be_interrupted_and_continued(new_lab, number):
+    command = start_up(new_lab)
+    assert command.stderr is not None
+    for line in command.stderr:
+        if "machine" in line:
+            break
+    os.kill(command.pid, number)
+    _, said = command.communicate()
+    assert command.returncode in {130, 143, -number}, said
+    assert "Traceback" not in said
+    new_lab.up()
+    assert not new_lab.status().lacking
+
+
+def test_a_killed_machine_is_noticed_and_up_brings_the_lab_back(own_lab):
+    found = machine.find(own_lab.directory)
+    if found is None:
+        pytest.skip(f"this lab runs on {own_lab.substrate}: there is no machine to kill")
+    os.kill(found.pid, signal.SIGKILL)
+    status = own_lab.vpnlab("status")
+    assert status.returncode == 1
+    assert "machine is gone" in status.stderr
+    assert "vpnlab up" in status.stderr
+    own_lab.up()
+    assert not own_lab.status().lacking
+
+
+def test_a_lab_process_that_dies_takes_the_machine_with_it(own_lab):
+    if own_lab.substrate != "microvm":
+        pytest.skip(f"this lab runs on {own_lab.substrate}: its lab process is a daemon of this host")
+    (agent, *_) = (node.agent_pid for node in own_lab.status().report.nodes)
+    qemu = os.pidfd_open(machine.find(own_lab.directory).pid)
+    with own_lab.session() as client:
+        own_lab.start_exec(client, None, ["sh", "-c", f"kill -9 $(ps -o ppid= -p {agent})"])
+        assert select.select([qemu], [], [], 30 * pace.slowness())[0], "the machine runs on"
+    os.close(qemu)
+    assert own_lab.vpnlab("status").returncode == 1
+    own_lab.up()
+
+
+def _phases(done):
+    return json.loads(done.stdout)["phases_s"]

@@ -1,0 +1,95 @@
+"""A host that can run labs itself: the daemon and the namespaces that `--substrate netns` uses, tried where they work.
+
+Where this host cannot, the guest of a running lab is such a host: it has root, XFRM and the programs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from base64 import b64decode, b64encode
+from pathlib import Path
+from secrets import SystemRandom
+
+import pytest
+
+from lab.cloud.keys import generate_psk
+from lab.control.computers import why_not_here
+from lab.control.readiness import lacks
+from lab.plan.codec import to_json
+from lab.plan.compile import compile_plan
+from lab.plan.report import LabReport
+from lab.spec.load import reference
+from lab.substrate.microvm import pace
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+THERE = "/tmp/here"  # noqa: S108 - in the guest, which is this test's own
+START = """
+import json, sys
+from pathlib import Path
+from secrets import SystemRandom
+from lab.runtime import daemon
+from lab.wire.client import connect
+directory = Path("/tmp/here/state")
+directory.mkdir(mode=0o700)
+daemon.start(directory)
+sockets = (directory / daemon.SOCKET,)
+with connect(sockets, exclusive=False, deadline_s=60) as client:
+    client.call("apply", deadline_s=120, **json.loads(sys.stdin.readline()))
+    for message in client.stream("watch", deadline_s=None):
+        print(json.dumps(message), flush=True)
+"""
+END = """
+from pathlib import Path
+from secrets import SystemRandom
+from lab.runtime import daemon
+from lab.wire.client import connect
+with connect((Path("/tmp/here/state") / daemon.SOCKET,), exclusive=False, deadline_s=60) as client:
+    client.call("shutdown", deadline_s=60)
+"""
+
+
+def sources():
+    """The project's packages as a tar archive."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for package in ("lab", "endpoint", "bgp"):
+            for path in sorted((ROOT / package).rglob("*.py")):
+                tar.add(path, arcname=str(path.relative_to(ROOT)))
+    return archive.getvalue()
+
+
+def test_a_lab_as_a_daemon_of_a_capable_host_becomes_ready_and_leaves_nothing(running_lab, updated_report):
+    if running_lab.substrate != "microvm":
+        assert why_not_here() is None
+        pytest.skip("the other tests of this run have used this host's namespaces themselves")
+    lab = running_lab
+    plan = compile_plan(reference().model_copy(update={"name": "here"}))
+    keys = {pair.name: generate_psk(SystemRandom()) for pair in plan.tunnels}
+    assert lab.exec(None, ["mkdir", THERE]).returncode == 0
+    assert lab.exec(None, ["tar", "-C", THERE, "-xf", "-"], stdin=sources()).returncode == 0
+    python = ["env", f"PYTHONPATH={THERE}", "python3", "-c"]
+    with lab.session() as client:
+        lab.start_exec(client, None, [*python, START])
+        order = json.dumps({"plan": to_json(plan), "keys": keys}) + "\n"
+        client.send({"input": b64encode(order.encode()).decode()})
+        report, buffer = LabReport("here", "", ()), b""
+        while lacks(plan, report):
+            message = client.receive(120 * pace.slowness())
+            assert message is not None, f"still lacking: {lacks(plan, report)}"
+            assert "result" not in message, f"the daemon's caller ended: {message}"
+            assert "err" not in message, b64decode(message["err"]).decode()
+            *lines, buffer = (buffer + b64decode(message["out"])).split(b"\n")
+            for line in lines:
+                report = updated_report(report, json.loads(line))
+    ended = lab.exec(None, [*python, END], within_s=120)
+    assert ended.returncode == 0, ended.stderr
+    namespaces = lab.exec(None, ["ls", "/run/netns"]).stdout.decode().split()
+    assert namespaces
+    assert not [name for name in namespaces if name.startswith("vpnlab.here.")]
+    left = lab.exec(None, ["pgrep", "-f", f"{THERE}|/run/vpnlab/here"])
+    assert left.stdout == b"", left.stdout
+    assert not lab.status().lacking, "the guest's own lab was disturbed"

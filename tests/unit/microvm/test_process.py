@@ -1,0 +1,101 @@
+import os
+import select
+import subprocess
+import sys
+
+import pytest
+
+from lab.substrate.microvm import process
+
+LOYAL = "import sys; print('up', flush=True); sys.stdin.read()"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + LOYAL
+MARK = "7e1c7f62-6f0f-4b7f-8f34-000000000001"
+
+
+@pytest.fixture
+def child():
+    children = []
+
+    def start(code):
+        argv = [sys.executable, "-c", code, MARK]
+        started = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        children.append(started)
+        started.stdout.readline()
+        return started
+
+    yield start
+    for started in children:
+        started.stdin.close()
+        started.stdout.close()
+        started.wait()
+
+
+def test_a_process_is_found_by_an_argument_of_its_own(child):
+    running = child(LOYAL)
+    assert process.search(MARK) == process.observe(running.pid)
+    assert process.carries(running.pid, MARK)
+    assert not process.carries(running.pid, MARK[:-1])
+
+
+def test_a_process_that_is_no_more_is_not_found():
+    assert process.search("a mark that nobody carries") is None
+    assert process.observe(2**22 + 1) is None
+    process.end(process.Process(2**22 + 1, 0), grace_s=1)
+
+
+def test_a_zombie_counts_as_gone(child):
+    running = child(LOYAL)
+    before = process.observe(running.pid)
+    running.stdin.close()
+    running.stdout.read()
+    while process.observe(running.pid) is not None:
+        pass
+    assert before is not None
+
+
+@pytest.mark.parametrize("code", [LOYAL, STUBBORN])
+def test_a_process_is_gone_when_it_was_ended(child, code):
+    running = child(code)
+    process.end(process.observe(running.pid), grace_s=0.2)
+    assert process.observe(running.pid) is None
+
+
+def test_another_process_with_the_same_pid_is_left_alone(child):
+    running = child(LOYAL)
+    seen = process.observe(running.pid)
+    process.end(process.Process(seen.pid, seen.started - 1), grace_s=0)
+    assert process.observe(running.pid) == seen
+
+
+def test_a_process_is_found_by_the_directory_that_it_works_in(child, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    running = child(LOYAL)
+    monkeypatch.undo()
+    assert process.search_in(tmp_path, MARK) == process.observe(running.pid)
+    assert process.search_in(tmp_path, "another mark") is None
+    assert process.search_in(tmp_path.parent, MARK) is None
+    assert process.search_in(tmp_path / "none", MARK) is None
+
+
+def test_a_tied_process_runs_for_its_parent_alone(tmp_path):
+    ran = tmp_path / "ran"
+    command = process.tied(["touch", str(ran)])
+    orphaned = ["sh", "-c", '"$@"; true', "sh", *command]  # the parent that it was meant for is not its own
+    subprocess.run(orphaned, check=True)
+    assert not ran.exists()
+    subprocess.run(command, check=True)
+    assert ran.exists()
+
+
+def test_a_tied_process_is_killed_with_its_parent():
+    code = (
+        "import subprocess, sys, time; from lab.substrate.microvm import process;"
+        "print(subprocess.Popen(process.tied(['sleep', '600'])).pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        pid = int(parent.stdout.readline())
+        pidfd = os.pidfd_open(pid)
+        parent.kill()
+    ended, _, _ = select.select([pidfd], [], [], 30)
+    os.close(pidfd)
+    assert ended
