@@ -57,7 +57,7 @@ class Microvm:
 
     def start(self, reached: Callable[[str], None], doing: Callable[[str], None]) -> None:
         """Restore the guest from its snapshot, or boot it; then set its clock and reseed its random numbers."""
-        guest = ensure(doing)
+        guest = ensure(doing, keep=record.images())
         record.write_image(self._name, guest.key)
         reached("image")
         chosen = accel.choose(guest.kernel, cache_home(os.environ))
@@ -145,6 +145,15 @@ def computer_of(name: str, place: Place, *, use_snapshot: bool = True) -> Comput
             return ThisHost(name)
         case other:
             raise UsageError(f"there is no substrate {other}", mend="use auto, microvm or netns")
+
+
+def place_of(name: str) -> Place | None:
+    """Where a lab was started: as remembered or, where that cannot be read, as found by looking; None if nowhere."""
+    place = record.read_place(name)
+    if place is None and name in record.names():
+        guesses = (Place(substrate, "found there; its record was unreadable") for substrate in record.SUBSTRATES)
+        place = next((guess for guess in guesses if computer_of(name, guess).running()), None)
+    return place
 
 
 def any_computer_of(name: str) -> tuple[Computer, ...]:

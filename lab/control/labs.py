@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.control import record
-from lab.control.computers import computer_of
+from lab.control.computers import computer_of, place_of
 from lab.errors import LabError
 
 
@@ -24,7 +24,7 @@ def all_labs() -> tuple[KnownLab, ...]:
     """Every lab that was started and not taken down, in order of names."""
     found = []
     for name in record.names():
-        place = record.read_place(name)
+        place = place_of(name)
         if place is not None:
             found.append(KnownLab(name, place.substrate, place.why, _runs(name, place), record.read_image(name)))
     return tuple(found)

@@ -65,6 +65,11 @@ def read_image(name: str) -> str | None:
     return str(data["key"]) if isinstance(data, dict) and "key" in data else None
 
 
+def images() -> frozenset[str]:
+    """The keys of the images that the labs of this host have booted."""
+    return frozenset(key for name in names() if (key := read_image(name)) is not None)
+
+
 def write_plan(plan: LabPlan) -> None:
     """Remember the plan that a lab was given."""
     _write(lab_directory(plan.name) / PLAN_FILE, to_json(plan))

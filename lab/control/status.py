@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lab.control import record
-from lab.control.computers import computer_of
+from lab.control.computers import computer_of, place_of
 from lab.control.readiness import Lack, lacks
 from lab.errors import LabSaysNo, UsageError
 from lab.plan.codec import from_json
@@ -40,7 +40,7 @@ def status_of(name: str) -> Status:
 
 def known(name: str) -> tuple[record.Place, LabPlan]:
     """Where a lab runs, and its plan. Raises UsageError for a lab that was never started here."""
-    place, plan = record.read_place(name), record.read_plan(name)
+    place, plan = place_of(name), record.read_plan(name)
     if place is None:
         others = ", ".join(record.names())
         raise UsageError(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from lab.control import record
-from lab.control.computers import Computer, any_computer_of, choose_place, computer_of
+from lab.control.computers import Computer, any_computer_of, choose_place, computer_of, place_of
 from lab.control.keys import keys_of
 from lab.control.pings import PingAnswer, ping_tunnels
 from lab.control.progress import PhaseTime, Progress, Stopwatch
@@ -49,32 +50,38 @@ def bring_up(spec: LabSpec, *, substrate: str, use_snapshot: bool, timeout_s: fl
     plan = compile_plan(spec)
     watch = Stopwatch(time.monotonic, progress)
     with record.locked(plan.name, lambda: progress.doing(f"waiting: another command is changing lab {plan.name}")):
-        place = record.read_place(plan.name)
+        place = place_of(plan.name)
         started = place is None or not _runs(plan, computer_of(plan.name, place))
         if place is None or started:
-            if plan.name in record.names():
-                for left in (computer_of(plan.name, place),) if place else any_computer_of(plan.name):
-                    left.stop()  # the next one may be another kind of computer
+            _clear(plan.name, place)
             place = choose_place(substrate)
-            record.write_place(plan.name, place)
             watch.doing(f"substrate {place.substrate}: {place.why}")
-            computer = computer_of(plan.name, place, use_snapshot=use_snapshot)
+        computer = computer_of(plan.name, place, use_snapshot=use_snapshot)
+        with ExitStack() as sessions:
             try:
-                computer.start(watch.reached, watch.doing)
+                record.write_place(plan.name, place)
+                if started:
+                    computer.start(watch.reached, watch.doing)
+                client = sessions.enter_context(computer.connect())
+                watch.doing("making nodes and links")
+                _apply(client, plan, keys_of(spec, plan))
             except BaseException:
-                computer.stop()
-                record.forget(plan.name)
+                if started:  # without its plan a lab is nothing that one could look at
+                    _clear(plan.name, place)
+                    record.forget(plan.name)
                 raise
-        else:
-            computer = computer_of(plan.name, place)
-        with computer.connect() as client:
-            watch.doing("making nodes and links")
-            _apply(client, plan, keys_of(spec, plan))
             report = _await_ready(client, plan, timeout_s or READY_S * pace.slowness(), watch, started=started)
         with computer.connect() as client:  # the other session goes on watching
             pings = _ping(client, plan)
         watch.reached("ping")
     return Up(plan, place, report, pings, watch.phases, started)
+
+
+def _clear(name: str, place: record.Place | None) -> None:
+    """End what may be left of a lab, wherever it was; the next one may be another kind of computer."""
+    if name in record.names():
+        for left in (computer_of(name, place),) if place else any_computer_of(name):
+            left.stop()
 
 
 def _runs(plan: LabPlan, computer: Computer) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from lab.errors import UsageError
 from lab.image import list_images, remove
+from lab.image.cache import KEPT, _prune
 from lab.image.store import cache_root
 
 
@@ -65,3 +66,32 @@ def test_removing_all_leaves_what_a_running_lab_uses() -> None:
 def test_an_unclear_key_is_refused(key: str, what: str) -> None:
     with pytest.raises(UsageError, match=what):
         remove(key)
+
+
+def test_what_has_not_been_used_for_long_makes_room_for_what_is_new() -> None:
+    for number in range(KEPT):
+        add(f"image-new{number}", 100 + number, base="base-b2")
+    _prune(keep=["a12"])
+    assert keys() == [f"new{number}" for number in reversed(range(KEPT))] + ["b2", "b1", "a12"]
+
+
+def test_a_base_that_no_image_needs_goes_once_others_are_newer() -> None:
+    for number in range(KEPT):
+        add(f"base-new{number}", 100 + number)
+    _prune(keep=[])
+    assert "b2" in keys(), "image a21 is built on it"
+    remove("a2")
+    _prune(keep=[])
+    assert "b2" not in keys()
+
+
+def test_what_cannot_be_removed_stays_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(KEPT):
+        add(f"image-new{number}", 100 + number, base="base-b2")
+
+    def refuse(_store: object, _name: str) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("lab.image.cache.Store.remove", refuse)
+    _prune(keep=[])
+    assert "a11" in keys()
