@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.substrate.microvm import pace
+from lab.substrate import pace
 
 UNIT_S = 60.0
 INTEGRATION_S = 300.0

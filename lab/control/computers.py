@@ -18,7 +18,8 @@ from lab.control.record import Place
 from lab.errors import HostCannot, LabError, UsageError
 from lab.image import ensure
 from lab.runtime import daemon
-from lab.substrate.microvm import accel, machine, pace, process, qemu
+from lab.substrate import pace, process
+from lab.substrate.microvm import accel, machine, qemu
 from lab.substrate.netns import Netns
 from lab.substrate.probe import probe_kernel
 from lab.wire.client import Client, LabGone, connect

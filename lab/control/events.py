@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lab.control.status import session_with
 from lab.plan.codec import from_json
 from lab.plan.report import LabEvent
-from lab.substrate.microvm import pace
+from lab.substrate import pace
 
 ANSWER_S = 10.0
 """Seconds for the next of the events that are there already, on the reference host."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lab.plan.codec import to_json
 from lab.plan.model import LabPlan, PingPlan
-from lab.substrate.microvm import pace
+from lab.substrate import pace
 from lab.wire.client import Client
 
 PING_S = 5.0

@@ -13,7 +13,7 @@ from lab.errors import LabSaysNo, UsageError
 from lab.plan.codec import from_json
 from lab.plan.model import LabPlan
 from lab.plan.report import LabReport
-from lab.substrate.microvm import pace
+from lab.substrate import pace
 from lab.wire.client import Client
 
 REPORT_S = 10.0

@@ -19,7 +19,7 @@ from lab.plan.compile import compile_plan
 from lab.plan.model import LabPlan
 from lab.plan.report import LabReport, NodeStatus
 from lab.spec.model import LabSpec
-from lab.substrate.microvm import pace
+from lab.substrate import pace
 from lab.wire.client import Client, LabGone, error_of
 from lab.wire.messages import Message
 

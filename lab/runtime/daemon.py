@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from lab.errors import HostCannot
-from lab.substrate.microvm.process import Process, observe
+from lab.substrate.process import Process, observe
 
 RUN_DIRECTORY = Path("/run/vpnlab")
 SOCKET = "lab.sock"

@@ -16,7 +16,7 @@ from lab.runtime.child import become_child
 from lab.runtime.daemon import LOG, PID_FILE, RUN_DIRECTORY
 from lab.runtime.process import LabProcess
 from lab.runtime.server import Server
-from lab.substrate.microvm.process import observe
+from lab.substrate.process import observe
 
 
 def main() -> None:

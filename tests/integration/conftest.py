@@ -29,7 +29,7 @@ from lab.errors import HostCannot
 from lab.plan.codec import from_json
 from lab.plan.model import LabPlan
 from lab.plan.report import LabEvent, LabReport, NodeStatus
-from lab.substrate.microvm import pace
+from lab.substrate import pace
 from lab.wire.client import Client, error_of
 from lab.wire.messages import Message
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 import pytest
 from replanning import LAN, VPC, await_ecmp, both_have, changed, planned
 
-from lab.substrate.microvm import pace
+from lab.substrate import pace
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab.substrate.microvm import pace
+from lab.substrate import pace
 
 pytestmark = pytest.mark.lab
 

@@ -18,8 +18,7 @@ from lab.plan.codec import from_json, to_json
 from lab.plan.model import LabPlan, LinkEnd, LinkPlan, NodePlan
 from lab.plan.report import LabReport
 from lab.runtime.process import LabProcess
-from lab.substrate import namespaces
-from lab.substrate.microvm import pace
+from lab.substrate import namespaces, pace
 from lab.substrate.netns import Netns
 
 pytestmark = pytest.mark.lab

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab.control.paths import lab_directory, labs_directory
-from lab.substrate import namespaces
-from lab.substrate.microvm import machine, pace
+from lab.substrate import namespaces, pace
+from lab.substrate.microvm import machine
 
 pytestmark = pytest.mark.lab
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lab.image import GuestImage, cpio, ensure
-from lab.substrate.microvm import accel, machine, process, sockets
+from lab.substrate import process
+from lab.substrate.microvm import accel, machine, sockets
 from lab.substrate.microvm.machine import MachineFailed
 from lab.substrate.microvm.qemu import Hardware
 

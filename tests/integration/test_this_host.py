@@ -21,7 +21,7 @@ from lab.plan.codec import to_json
 from lab.plan.compile import compile_plan
 from lab.plan.report import LabReport
 from lab.spec.load import reference
-from lab.substrate.microvm import pace
+from lab.substrate import pace
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 

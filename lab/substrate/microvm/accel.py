@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from lab.substrate.microvm import pace, qemu
+from lab.substrate import pace
+from lab.substrate.microvm import qemu
 from lab.substrate.microvm.host import cpu_model, program, program_identity
 
 KVM = Path("/dev/kvm")

@@ -21,7 +21,8 @@ from uuid import uuid4
 
 from lab.errors import HostCannot, LabError
 from lab.image import GuestImage
-from lab.substrate.microvm import pace, process, qemu, snapshot, sockets
+from lab.substrate import pace, process
+from lab.substrate.microvm import qemu, snapshot, sockets
 from lab.substrate.microvm.host import cpu_model, program, program_identity
 from lab.substrate.microvm.qemu import BootFiles, Hardware, Ram
 from lab.substrate.microvm.qmp import Qmp, QmpError

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lab.substrate.microvm import process
+from lab.substrate import process
 
 LOYAL = "import sys; print('up', flush=True); sys.stdin.read()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + LOYAL
@@ -89,7 +89,7 @@ def test_a_tied_process_runs_for_its_parent_alone(tmp_path):
 
 def test_a_tied_process_is_killed_with_its_parent():
     code = (
-        "import subprocess, sys, time; from lab.substrate.microvm import process;"
+        "import subprocess, sys, time; from lab.substrate import process;"
         "print(subprocess.Popen(process.tied(['sleep', '600'])).pid, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
