@@ -105,6 +105,12 @@ def terminal_with(argv: list[str], rows: int = 30, columns: int = 90) -> Iterato
         os.close(terminal.terminal)
 
 
+WAITING = (
+    b'import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); print("wait" "ing", flush=True); signal.pause()'
+)
+"""Waits for a signal in the process that says so. A shell would fork in between, and lose an early Ctrl-C."""
+
+
 def test_a_shell_is_a_terminal_of_the_same_size_in_the_node(running_lab):
     with terminal_with(running_lab.argv("shell", "hq-gw")) as shell:
         shell.type(b"PS1=pro''mpt:; stty size; hostname\r")
@@ -113,8 +119,8 @@ def test_a_shell_is_a_terminal_of_the_same_size_in_the_node(running_lab):
         termios.tcsetwinsize(shell.master, (40, 100))  # the kernel tells vpnlab, as it does when a window is resized
         shell.type(b"until stty size | grep '40 1''00'; do :; done\r")
         shell.expect(b"40 100\r\n")
-        shell.type(b"sh -c \"echo sle''eping; sleep 600\"\r")  # said once it has the terminal
-        shell.expect(b"sleeping\r\n")
+        shell.type(b"python3 -c '" + WAITING + b"'\r")
+        shell.expect(b"waiting\r\n")
         shell.type(b"\x03")
         shell.expect(b"prompt:")  # what is typed before that, bash may throw away
         shell.type(b"echo ali''ve\r")
