@@ -15,7 +15,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import select
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,6 +29,7 @@ from lab.substrate.microvm.qmp import Qmp, QmpError
 from lab.wire.messages import Message
 
 MANIFEST = "manifest.json"
+WRITTEN = "written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,11 @@ def save(qmp: Qmp, directory: Path, *, boot_s: float, deadline: float) -> None:
     """
     qmp.execute("stop", deadline=deadline)
     _set_capabilities(qmp, deadline)
-    # exec: with a relative path is the one transport to a file that QEMU 7.2 and 10 both have
-    qmp.execute("migrate", {"uri": f"exec:cat >{STATE_FILE}"}, deadline=deadline)
-    _await_migration(qmp, deadline)
+    with _told_of_the_end(directory / WRITTEN) as told:
+        # exec: with a relative path is the one transport to a file that QEMU 7.2 and 10 both have
+        qmp.execute("migrate", {"uri": f"exec:cat >{STATE_FILE}; echo $? >{WRITTEN}"}, deadline=deadline)
+        _await_migration(qmp, deadline)
+        _await_writer(told, deadline)
     ram, state = directory / RAM_FILE, directory / STATE_FILE
     for path in (ram, state):
         _flush(path)
@@ -132,6 +137,28 @@ def _await_migration(qmp: Qmp, deadline: float) -> None:
     status = qmp.await_event("the end of the migration", ended, deadline=deadline)["data"]["status"]
     if status != "completed":
         raise QmpError(f"the migration {status}")
+
+
+@contextmanager
+def _told_of_the_end(pipe: Path) -> Iterator[int]:
+    """A named pipe to read from, through which the writer of a file says that it has written all of it."""
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield reader
+    finally:
+        os.close(reader)
+        pipe.unlink()
+
+
+def _await_writer(told: int, deadline: float) -> None:
+    """Wait until the program that QEMU's stream goes through has ended: QEMU itself is done earlier."""
+    ready, _, _ = select.select([told], [], [], max(0.0, deadline - time.monotonic()))
+    if not ready:
+        raise TimeoutError("the machine's state was not written in time")
+    code = os.read(told, 16).decode().strip()
+    if code != "0":
+        raise OSError(f"the machine's state could not be written: cat ended with {code}")
 
 
 def _flush(path: Path) -> None:
