@@ -207,9 +207,9 @@ def lab_that_ends(name: str) -> Iterator[LiveLab]:
         lab.down()
 
 
-def bring_up_or_skip(lab: LiveLab) -> None:
+def bring_up_or_skip(lab: LiveLab, topology: Path = EXAMPLE) -> None:
     """Bring the lab up. Skips where this host can run none, with the name of what it lacks."""
-    done = lab.vpnlab("up", "-t", str(EXAMPLE), within_s=600.0)  # the image may have to be built first
+    done = lab.vpnlab("up", "-t", str(topology), within_s=600.0)  # the image may have to be built first
     if done.returncode == HostCannot.exit_code:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
@@ -229,6 +229,19 @@ def battered_lab(state_home: Path) -> Iterator[LiveLab]:  # noqa: ARG001 - sets 
     with lab_that_ends(f"t{secrets.token_hex(3)}") as lab:
         bring_up_or_skip(lab)
         yield lab
+
+
+@pytest.fixture(scope="session")
+def lab_of(state_home: Path) -> Callable[[Path], AbstractContextManager[LiveLab]]:  # noqa: ARG001 - sets the environment
+    """Brings any topology up under a name of its own: `with lab_of(path) as lab`."""
+
+    @contextmanager
+    def brought_up(topology: Path) -> Iterator[LiveLab]:
+        with lab_that_ends(f"t{secrets.token_hex(3)}") as lab:
+            bring_up_or_skip(lab, topology)
+            yield lab
+
+    return brought_up
 
 
 @pytest.fixture

@@ -1,0 +1,105 @@
+"""The topologies to copy, each brought up once: what its comments promise is seen on the running lab."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from replanning import changed, next_hops
+
+from lab.control import record
+from lab.plan.codec import to_json
+
+pytestmark = pytest.mark.lab
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="class")
+def lab(request, lab_of):
+    """The example that the class names, ready, for all of its tests."""
+    with lab_of(EXAMPLES / f"{request.cls.example}.vpnlab.yaml") as running:
+        yield running
+
+
+def tunnels(report, node):
+    return {tunnel.name: tunnel for tunnel in report.node(node).report.endpoint.tunnels}
+
+
+def sessions(report, node):
+    return {session.name: session for session in report.node(node).report.speaker.sessions}
+
+
+def shut(plan, node, name):
+    """The plan with one tunnel administratively down at one end."""
+    endpoint = plan.node(node).endpoint
+    ends = tuple(replace(end, admin_up=end.admin_up and end.name != name) for end in endpoint.tunnels)
+    return changed(plan, node, endpoint=replace(endpoint, tunnels=ends))
+
+
+class TestSingleIp:
+    example = "single-ip"
+
+    def test_both_cloud_addresses_have_a_tunnel_to_the_one_address(self, lab):
+        found = tunnels(lab.status().report, "shop-gw").values()
+        assert {str(tunnel.ike.local_address) for tunnel in found} == {"198.51.100.10"}
+        assert {str(tunnel.ike.remote_address) for tunnel in found} == {"203.0.113.10", "203.0.113.20"}
+
+    def test_traffic_survives_the_loss_of_one_tunnel(self, lab):
+        plan = shut(lab.plan, "bgw1", "shop-1")
+        lab.call("apply", plan=to_json(plan), keys=record.read_keys(lab.name))
+        lan, vpc = IPv4Network("172.16.1.0/24"), IPv4Network("10.0.1.0/24")
+        lab.wait_for(
+            lambda report: next_hops(report, "bgw1", lan) == next_hops(report, "shop-gw", vpc) == {"xfrm2"},
+            "traffic in tunnel 2 alone",
+        )
+        assert lab.vpnlab("ping", "-c", "2", "vm1", "shop-host").returncode == 0
+
+
+class TestFourIp:
+    example = "four-ip"
+
+    def test_each_cloud_address_has_a_connection_of_two_tunnels_there(self, lab):
+        found = tunnels(lab.status().report, "aws-vgw").values()
+        ends = {(str(tunnel.ike.remote_address), str(tunnel.ike.local_address)) for tunnel in found}
+        assert ends == {
+            ("203.0.113.10", "198.51.100.10"),
+            ("203.0.113.10", "198.51.100.11"),
+            ("203.0.113.20", "192.0.2.10"),
+            ("203.0.113.20", "192.0.2.11"),
+        }
+
+    def test_the_clouds_share_the_flows_between_all_four(self, lab):
+        report = lab.status().report
+        all_four = {"xfrm1", "xfrm2", "xfrm3", "xfrm4"}
+        assert next_hops(report, "bgw1", IPv4Network("172.31.0.0/16")) == all_four
+        assert next_hops(report, "aws-vgw", IPv4Network("10.0.1.0/24")) == all_four
+
+
+class TestTwoCustomers:
+    example = "two-customers"
+
+    @pytest.mark.parametrize("device", ["red-gw", "blue-gw"])
+    def test_nothing_of_one_customer_is_announced_to_the_other(self, lab, device):
+        report = lab.status().report
+        vpc = IPv4Network("10.0.1.0/24")
+        assert {session.accepted for session in sessions(report, device).values()} == {(vpc,)}
+        learned = {route.destination for route in report.node(device).report.routes if route.origin == "bgp"}
+        assert learned == {vpc}
+
+    @pytest.mark.parametrize("host", ["red-host", "blue-host"])
+    def test_each_customer_reaches_the_vpc(self, lab, host):
+        assert lab.vpnlab("ping", "-c", "1", host, "vm1").returncode == 0
+
+
+class TestLegacy:
+    example = "legacy"
+
+    @pytest.mark.parametrize("node", ["bgw1", "old-gw"])
+    def test_both_ends_speak_ikev1_with_3des_sha1_and_group_2(self, lab, node):
+        for tunnel in tunnels(lab.status().report, node).values():
+            assert tunnel.ike.version == 1
+            assert tunnel.ike.proposal == "3DES_CBC/HMAC_SHA1_96/PRF_HMAC_SHA1/MODP_1024"
+            assert tunnel.child.proposal == "AES_CBC-128/HMAC_SHA1_96/MODP_1024"
