@@ -1,4 +1,4 @@
-"""What this host remembers of a lab between two commands: where it runs, its plan and its keys.
+"""What this host remembers of a lab between two commands: where it runs, what it was to be, its plan and its keys.
 
 It is no state of a tunnel: what the lab is like is asked of the lab.
 """
@@ -19,6 +19,7 @@ from lab.plan.codec import from_json, to_json
 from lab.plan.model import LabPlan
 
 PLAN_FILE = "plan.json"
+WANTED_FILE = "wanted.json"
 KEYS_FILE = "keys.json"
 PLACE_FILE = "place.json"
 IMAGE_FILE = "image.json"
@@ -81,6 +82,16 @@ def read_plan(name: str) -> LabPlan | None:
         return from_json(LabPlan, _read(lab_directory(name) / PLAN_FILE))
     except ValueError:
         return None
+
+
+def write_wanted(name: str, wanted: object) -> None:
+    """Remember what a lab was asked to be, as JSON without any key."""
+    _write(lab_directory(name) / WANTED_FILE, wanted)
+
+
+def read_wanted(name: str) -> object:
+    """What a lab was asked to be, as JSON; None when there is nothing that can be read."""
+    return _read(lab_directory(name) / WANTED_FILE)
 
 
 def write_keys(name: str, keys: Mapping[str, str]) -> None:

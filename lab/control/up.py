@@ -13,9 +13,10 @@ from lab.control.keys import keys_of
 from lab.control.pings import PingAnswer, ping_tunnels
 from lab.control.progress import PhaseTime, Progress, Stopwatch
 from lab.control.readiness import lacks, reached_phases
+from lab.control.wanted import Wanted, recalled_allocations, remember
 from lab.errors import NotConverged, UsageError
 from lab.plan.codec import digest, from_json, to_json
-from lab.plan.compile import compile_plan
+from lab.plan.compile import compile_again
 from lab.plan.model import LabPlan
 from lab.plan.report import LabReport, NodeStatus
 from lab.spec.model import LabSpec
@@ -47,9 +48,10 @@ def bring_up(spec: LabSpec, *, substrate: str, use_snapshot: bool, timeout_s: fl
     Raises NotConverged, naming what was awaited and seen last, when it is not ready in time: the lab is left as it
     is, to be looked at. Raises UsageError when the lab runs with another plan.
     """
-    plan = compile_plan(spec)
     watch = Stopwatch(time.monotonic, progress)
-    with record.locked(plan.name, lambda: progress.doing(f"waiting: another command is changing lab {plan.name}")):
+    with record.locked(spec.name, lambda: progress.doing(f"waiting: another command is changing lab {spec.name}")):
+        compiled = compile_again(spec, recalled_allocations(spec.name))
+        plan = compiled.plan
         place = place_of(plan.name)
         started = place is None or not _runs(plan, computer_of(plan.name, place))
         if place is None or started:
@@ -64,7 +66,9 @@ def bring_up(spec: LabSpec, *, substrate: str, use_snapshot: bool, timeout_s: fl
                     computer.start(watch.reached, watch.doing)
                 client = sessions.enter_context(computer.connect())
                 watch.doing("making nodes and links")
-                _apply(client, plan, keys_of(spec, plan))
+                keys = keys_of(spec, compiled)
+                remember(Wanted(spec, compiled.allocations), keys)
+                _apply(client, plan, keys)
             except BaseException:
                 if started:  # without its plan a lab is nothing that one could look at
                     _clear(plan.name, place)

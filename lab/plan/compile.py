@@ -9,6 +9,7 @@ routers answer ARP for their subnets, as a cloud's do.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from bgp.plan import NeighborPlan, SpeakerPlan
@@ -16,6 +17,7 @@ from endpoint.plan import EndpointPlan, InterfacePlan, NextHop, RoutePlan, Sourc
 from lab.cloud.advertising import advertised_to
 from lab.cloud.quotas import DYNAMIC_ROUTES
 from lab.cloud.routing import NextHopType, Route, RouteType, ValidTable, longest_prefix, valid_table
+from lab.plan.allocations import Allocations, Numbering
 from lab.plan.model import PLAN_VERSION, LabPlan, LinkEnd, LinkPlan, NodePlan, PingPlan, Role, TunnelPair
 from lab.plan.timers import Timers, timers_of
 from lab.plan.tunnels import PATH_MTU, Connection, connections, session_ends, tunnel_ends
@@ -54,29 +56,51 @@ class _Draft:
 class _Drawing:
     """The plan while it is drawn: nodes, and links between them with MAC addresses counted through the lab."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Numbering) -> None:
         self.nodes: dict[str, _Draft] = {}
         self.links: list[LinkPlan] = []
-        self.transfer = TRANSFER_POOL.subnets(new_prefix=30)
-        self._macs = (f"02:76:00:00:{n >> 8:02x}:{n & 255:02x}" for n in range(1, 1 << 16))  # locally administered
+        self.numbers = numbers
 
     def node(self, name: str, role: Role, sysctls: tuple[tuple[str, str], ...] = ()) -> _Draft:
         self.nodes[name] = _Draft(name, role, sysctls)
         return self.nodes[name]
 
+    def port(self, node: _Draft, kind: str, to: str) -> str:
+        """The name of a node's interface: the kind of what it leads to, counted in the node."""
+        return f"{kind}{self.numbers.take(f'{kind} of {node.name}', to)}"
+
     def link(self, a: tuple[_Draft, str, IPv4Interface | None], b: tuple[_Draft, str, IPv4Interface | None]) -> None:
         ends = []
-        for node, interface, address in (a, b):
-            mac = next(self._macs)
+        number = self.numbers.take("link", f"{a[0].name} {a[1]} - {b[0].name} {b[1]}")
+        for mac, (node, interface, address) in zip(_macs(number), (a, b), strict=True):
             addresses = (address,) if address else ()
             node.interfaces.append(InterfacePlan(name=interface, mac=mac, addresses=addresses, mtu=PATH_MTU))
             ends.append(LinkEnd(node.name, interface, mac))
         self.links.append(LinkPlan(*ends))
 
 
+def _macs(link: int) -> tuple[str, str]:
+    """The MAC addresses of a link's two ends, locally administered."""
+    first, second = (f"02:76:00:{n >> 16:02x}:{n >> 8 & 255:02x}:{n & 255:02x}" for n in (2 * link - 1, 2 * link))
+    return first, second
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A plan, and the numbers in it that the next plan of the same lab has to keep."""
+
+    plan: LabPlan
+    allocations: Allocations
+
+
 def compile_plan(spec: LabSpec) -> LabPlan:
-    """Decide every number of a lab that was found free of problems."""
-    drawing = _Drawing()
+    """Decide every number of a lab that was found free of problems, and that nobody knows yet."""
+    return compile_again(spec, None).plan
+
+
+def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
+    """Decide every number of a lab; what was in it before keeps the numbers that it had."""
+    drawing = _Drawing(Numbering(kept))
     timers = timers_of(spec.timers)
     internet = drawing.node(INTERNET, "internet", FORWARDING + PROXY_ARP)
     for name in spec.cloud.border_gateways:
@@ -85,25 +109,26 @@ def compile_plan(spec: LabSpec) -> LabPlan:
     for name in spec.cloud.border_gateways:
         _route_to_vpcs(drawing.nodes[name], spec)
     _draw_devices(spec, drawing, internet)
-    found = connections(spec)
+    found = connections(spec, drawing.numbers)
     tunnels = [pair for connection in found for pair in _draw_connection(drawing, internet, connection, timers)]
-    return LabPlan(
+    plan = LabPlan(
         version=PLAN_VERSION,
         name=spec.name,
-        nodes=tuple(_finished(node, spec, timers) for node in drawing.nodes.values()),
+        nodes=tuple(_finished(drawing, node, spec, timers) for node in drawing.nodes.values()),
         links=tuple(drawing.links),
         tunnels=tuple(tunnels),
         pings=tuple(ping for pair in tunnels for ping in _pings(spec, pair)),
     )
+    return Compiled(plan, drawing.numbers.allocations())
 
 
 def _draw_vpcs(spec: LabSpec, drawing: _Drawing) -> None:
     for name, vpc in spec.cloud.vpcs.items():
         router = drawing.node(f"vpc-{name}", "vpc-router", FORWARDING + FLOW_HASH + PROXY_ARP)
-        for position, (instance_name, instance) in enumerate(vpc.instances.items(), start=1):
+        for instance_name, instance in vpc.instances.items():
             subnet = vpc.subnets[instance.subnet]
             node = drawing.node(instance_name, "instance")
-            _draw_leaf(drawing, router, f"inst{position}", node, instance.address, subnet)
+            _draw_leaf(drawing, router, "inst", node, instance.address, subnet)
         for attachment in spec.cloud.vpc_attachments:
             if attachment.vpc == name:
                 _draw_attachment(drawing, router, attachment)
@@ -139,10 +164,11 @@ def propagated_subnets(spec: LabSpec, attachment: VpcAttachment) -> tuple[IPv4Ne
 
 
 def _draw_leaf(
-    drawing: _Drawing, router: _Draft, port: str, leaf: _Draft, address: IPv4Address, subnet: IPv4Network
+    drawing: _Drawing, router: _Draft, kind: str, leaf: _Draft, address: IPv4Address, subnet: IPv4Network
 ) -> None:
     """A machine with one interface, on a link of its own to the subnet's router, which has the first address."""
     first = subnet[1]
+    port = drawing.port(router, kind, leaf.name)
     drawing.link(
         (router, port, IPv4Interface(f"{first}/32")), (leaf, "eth0", IPv4Interface(f"{address}/{subnet.prefixlen}"))
     )
@@ -152,12 +178,13 @@ def _draw_leaf(
 
 def _draw_attachment(drawing: _Drawing, router: _Draft, attachment: VpcAttachment) -> None:
     gateway = drawing.nodes[attachment.border_gateway]
-    transfer = next(drawing.transfer)
-    port = f"vpc{sum(1 for interface in gateway.interfaces if interface.name.startswith('vpc')) + 1}"
-    up = f"bgw{sum(1 for interface in router.interfaces if interface.name.startswith('bgw')) + 1}"
+    between = drawing.numbers.take("transfer", f"{attachment.vpc} - {attachment.border_gateway}")
+    transfer = IPv4Network((int(TRANSFER_POOL.network_address) + 4 * (between - 1), 30))
+    port = drawing.port(gateway, "vpc", attachment.vpc)
+    up = drawing.port(router, "bgw", attachment.border_gateway)
     drawing.link((gateway, port, IPv4Interface(f"{transfer[1]}/30")), (router, up, IPv4Interface(f"{transfer[2]}/30")))
     gateway.vpcs[attachment.vpc] = NextHop(port, transfer[2])
-    if up == "bgw1":
+    if all(route.destination != DEFAULT_ROUTE for route in router.routes):
         router.routes.append(RoutePlan(DEFAULT_ROUTE, (NextHop(up, transfer[1]),)))
 
 
@@ -166,18 +193,16 @@ def _draw_devices(spec: LabSpec, drawing: _Drawing, internet: _Draft) -> None:
         node = drawing.node(name, "customer-device", FORWARDING + FLOW_HASH + PROXY_ARP)
         for address in spec.cloud.customer_gateways[device.customer_gateway].public_addresses:
             _draw_public_address(drawing, internet, node, address)
-        position = 0
         for lan in device.lans.values():
             node.announced.append(lan.cidr)
             for host, address in lan.hosts.items():
-                position += 1
-                _draw_leaf(drawing, node, f"lan{position}", drawing.node(host, "host"), address, lan.cidr)
+                _draw_leaf(drawing, node, "lan", drawing.node(host, "host"), address, lan.cidr)
 
 
 def _draw_public_address(drawing: _Drawing, internet: _Draft, gateway: _Draft, address: IPv4Address) -> None:
     """A public address of a gateway, alone on its own path through the internet."""
-    port = f"wan{len(gateway.source_routes) + 1}"
-    drawing.link((gateway, port, IPv4Interface(address)), (internet, f"net{len(internet.interfaces) + 1}", None))
+    port = drawing.port(gateway, "wan", str(address))
+    drawing.link((gateway, port, IPv4Interface(address)), (internet, drawing.port(internet, "net", str(address)), None))
     gateway.source_routes.append(SourceRoute(address, port))
     internet.routes.append(RoutePlan(IPv4Network(address), (NextHop(internet.interfaces[-1].name),)))
 
@@ -207,13 +232,13 @@ def _draw_connection(
         )
 
 
-def _finished(node: _Draft, spec: LabSpec, timers: Timers) -> NodePlan:
+def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) -> NodePlan:
     speaker = None
     if node.neighbors:
         is_cloud = node.role == "border-gateway"
         speaker = SpeakerPlan(
             local_as=spec.cloud.border_gateways[node.name].asn if is_cloud else _device_as(spec, node.name),
-            router_id=node.source_routes[0].source,
+            router_id=IPv4Address(drawing.numbers.keep("router ID", node.name, int(node.source_routes[0].source))),
             neighbors=tuple(node.neighbors),
             max_prefixes=DYNAMIC_ROUTES.limit if is_cloud else None,
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from bgp.plan import NeighborPlan
 from endpoint.plan import TunnelPlan
-from lab.cloud.high_availability import initial_pairs
+from lab.cloud.high_availability import AddressPair, initial_pairs
+from lab.plan.allocations import Numbering
 from lab.plan.mtu import inner_mtu
 from lab.plan.timers import Timers
 from lab.spec.model import CustomerGateway, LabSpec, Tunnel, VpnConnection
@@ -67,44 +68,55 @@ class NumberedTunnel:
         return f"xfrm{self.number}"
 
 
-def connections(spec: LabSpec) -> tuple[Connection, ...]:
-    """All VPN connections of a topology with their tunnels, numbered and addressed in the file's order."""
-    inner = _free_inner_networks(spec)
-    public = _free_public_addresses(spec)
-    number = 0
-    found = []
-    for name, connection in spec.cloud.vpn_connections.items():
-        addresses = connection.public_addresses or (next(public), next(public))
-        customer = spec.cloud.customer_gateways[connection.customer_gateway]
-        wanted = connection.tunnels
-        if wanted is None:
-            pairs = initial_pairs(addresses, customer.public_addresses)
-            wanted = tuple(Tunnel(cloud_address=pair.cloud, customer_address=pair.customer) for pair in pairs)
-        tunnels = []
-        for position, tunnel in enumerate(wanted, start=1):
-            number += 1
-            tunnels.append(NumberedTunnel(f"{name}-{position}", number, tunnel, tunnel.inner or next(inner)))
-        found.append(
-            Connection(
-                name=name,
-                border_gateway=connection.border_gateway,
-                device=device_of(spec, connection.customer_gateway),
-                customer_gateway=connection.customer_gateway,
-                spec=connection,
-                customer=customer,
-                public_addresses=tuple(addresses),
-                cloud_as=connection.local_asn or spec.cloud.border_gateways[connection.border_gateway].asn,
-                tunnels=tuple(tunnels),
-            )
-        )
-    return tuple(found)
+def connections(spec: LabSpec, numbering: Numbering | None = None) -> tuple[Connection, ...]:
+    """All VPN connections of a topology with their tunnels, numbered and addressed.
+
+    A tunnel is known by its connection and its two public addresses: where `numbering` remembers these, it has the
+    name, number and inner network of before, and a connection its addresses. New ones follow the file's order.
+    """
+    numbers = numbering or Numbering()
+    return tuple(_connection(spec, name, numbers) for name in spec.cloud.vpn_connections)
 
 
-def written_keys(spec: LabSpec) -> dict[str, str]:
+def _connection(spec: LabSpec, name: str, numbers: Numbering) -> Connection:
+    connection = spec.cloud.vpn_connections[name]
+    customer = spec.cloud.customer_gateways[connection.customer_gateway]
+    addresses = connection.public_addresses or _public_addresses(spec, name, numbers)
+    wanted = connection.tunnels
+    if wanted is None:
+        pairs = initial_pairs(addresses, customer.public_addresses)
+        wanted = tuple(Tunnel(cloud_address=pair.cloud, customer_address=pair.customer) for pair in pairs)
+    return Connection(
+        name=name,
+        border_gateway=connection.border_gateway,
+        device=device_of(spec, connection.customer_gateway),
+        customer_gateway=connection.customer_gateway,
+        spec=connection,
+        customer=customer,
+        public_addresses=tuple(addresses),
+        cloud_as=connection.local_asn or spec.cloud.border_gateways[connection.border_gateway].asn,
+        tunnels=tuple(_numbered(spec, name, tunnel, numbers) for tunnel in wanted),
+    )
+
+
+def tunnel_key(connection: str, pair: AddressPair) -> str:
+    """What a tunnel is known by: "hq 203.0.113.10 - 198.51.100.10"."""
+    return f"{connection} {pair.cloud} - {pair.customer}"
+
+
+def _numbered(spec: LabSpec, connection: str, tunnel: Tunnel, numbers: Numbering) -> NumberedTunnel:
+    key = tunnel_key(connection, AddressPair(tunnel.cloud_address, tunnel.customer_address))
+    position = numbers.take(f"tunnel of {connection}", key)
+    return NumberedTunnel(
+        f"{connection}-{position}", numbers.take("tunnel", key), tunnel, _inner_network(spec, key, tunnel, numbers)
+    )
+
+
+def written_keys(spec: LabSpec, numbering: Numbering | None = None) -> dict[str, str]:
     """The pre-shared keys that stand in the file, by tunnel. To be kept out of plans, logs and messages."""
     return {
         tunnel.name: tunnel.spec.psk.get_secret_value()
-        for connection in connections(spec)
+        for connection in connections(spec, numbering)
         for tunnel in connection.tunnels
         if tunnel.spec.psk is not None
     }
@@ -192,18 +204,23 @@ def session_ends(
     return cloud, customer
 
 
-def _free_inner_networks(spec: LabSpec) -> Iterator[IPv4Network]:
-    taken = [
-        tunnel.inner
+def _inner_network(spec: LabSpec, key: str, tunnel: Tunnel, numbers: Numbering) -> IPv4Network:
+    if tunnel.inner is not None:
+        return IPv4Network((numbers.write("inner", key, int(tunnel.inner.network_address)), tunnel.inner.prefixlen))
+    written = {
+        int(other.inner.network_address)  # a /30, as all of them
         for connection in spec.cloud.vpn_connections.values()
-        for tunnel in connection.tunnels or ()
-        if tunnel.inner is not None
-    ]
-    pool = (network for part in INNER_POOL for network in part.subnets(new_prefix=30))
-    return (network for network in pool if not any(network.overlaps(other) for other in taken))
+        for other in connection.tunnels or ()
+        if other.inner is not None
+    }
+    pool = (int(network.network_address) for part in INNER_POOL for network in part.subnets(new_prefix=30))
+    return IPv4Network((numbers.take("inner", key, pool, avoid=written), 30))
 
 
-def _free_public_addresses(spec: LabSpec) -> Iterator[IPv4Address]:
-    taken = {a for connection in spec.cloud.vpn_connections.values() for a in connection.public_addresses or ()}
-    taken |= {a for gateway in spec.cloud.customer_gateways.values() for a in gateway.public_addresses}
-    return (CLOUD_POOL[number] for number in range(10, 250) if CLOUD_POOL[number] not in taken)
+def _public_addresses(spec: LabSpec, connection: str, numbers: Numbering) -> tuple[IPv4Address, ...]:
+    taken = {int(a) for other in spec.cloud.vpn_connections.values() for a in other.public_addresses or ()}
+    taken |= {int(a) for gateway in spec.cloud.customer_gateways.values() for a in gateway.public_addresses}
+    pool = range(int(CLOUD_POOL[10]), int(CLOUD_POOL[250]))
+    return tuple(
+        IPv4Address(numbers.take("cloud address", f"{connection} {which}", pool, avoid=taken)) for which in (1, 2)
+    )
