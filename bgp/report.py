@@ -23,8 +23,9 @@ class SessionReport:
 
     `since` is the wall-clock time in seconds (Unix) of the last change of state; `reason` says why
     the session is not established (a NOTIFICATION in words, "connection refused", "no tunnel", ...).
-    `accepted` holds the prefixes taken from this neighbor; `refused` at most 20 of those that were
-    not, `refused_count` how many there are. `complete`: the peer has sent all that it had (End-of-RIB).
+    `accepted` holds the prefixes taken from this neighbor, `metrics` the lengths of their AS_PATHs in the
+    same order; `refused` at most 20 of those that were not, `refused_count` how many there are.
+    `complete`: the peer has sent all that it had (End-of-RIB).
     """
 
     name: str
@@ -37,6 +38,7 @@ class SessionReport:
     refused: tuple[RefusedPrefix, ...] = ()
     refused_count: int = 0
     complete: bool = False
+    metrics: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,17 +190,19 @@ class Speaker:
     def _report(self, neighbor: NeighborPlan) -> SessionReport:
         name = neighbor.name
         session = self._sessions[name]
+        accepted = sorted(self._rib.accepted(name).items())
         return SessionReport(
             name=name,
             peer_address=neighbor.peer_address,
             state=session.state,
             since=session.since,
             reason=session.reason,
-            accepted=tuple(sorted(self._rib.accepted(name))),
+            accepted=tuple(prefix for prefix, _ in accepted),
             announced=tuple(sorted(self._told.get(name, ()))) if session.state == "established" else (),
             refused=tuple(RefusedPrefix(*refused) for refused in self._rib.refused(name, SHOWN_REFUSED)),
             refused_count=self._rib.refused_count(name),
             complete=self._rib.complete(name),
+            metrics=tuple(len(path.as_path) for _, path in accepted),
         )
 
     # What ExaBGP is to have, against what it has

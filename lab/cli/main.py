@@ -28,6 +28,7 @@ VERBS = {
     "up": Verb("up", "Bring a lab up, or go on with one that is half-way."),
     "down": Verb("down", "End a lab and everything that is left of it."),
     "status": Verb("status", "Show tunnels, BGP sessions and routes as they are now."),
+    "routes": Verb("routes", "Show the route tables of a border gateway or a VPC as they are now."),
     "validate": Verb("validate", "Check a topology file and name every problem in it."),
     "plan": Verb("plan", "Print every number that is decided for a lab, as JSON."),
     "schema": Verb("schema", "Print the JSON Schema of topology files, for editors."),

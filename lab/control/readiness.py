@@ -70,6 +70,7 @@ def _node_lacks(plan: LabPlan, node: NodePlan, report: LabReport) -> Iterator[La
     down = frozenset(lack.what for lack in _tunnel_lacks(node, seen))
     yield from _tunnel_lacks(node, seen)
     yield from _session_lacks(plan, node, seen, down)
+    yield from _vpc_lacks(node, seen, report)
 
 
 def tunnel_label(tunnel: str, node: str) -> str:
@@ -110,6 +111,29 @@ def _session_lacks(plan: LabPlan, node: NodePlan, seen: NodeReport, down: frozen
                 yield Lack("routes", f"{prefix} from {neighbor.name} on {node.name}", _why_not_accepted(report, prefix))
             elif prefix not in installed:
                 yield Lack("routes", f"{prefix} on {node.name}", "accepted, not in the kernel")
+
+
+def _vpc_lacks(node: NodePlan, seen: NodeReport, report: LabReport) -> Iterator[Lack]:
+    """What border gateways offer to a VPC by now, and it has not got."""
+    installed = {route.destination for route in seen.routes}
+    if node.vpc_table is None:
+        return
+    for entry in node.vpc_table.propagations:
+        for destination in _offered(entry.border_gateway, node.vpc_table.vpc, report):
+            if entry.takes(destination) and destination not in installed:
+                yield Lack("routes", f"{destination} from {entry.border_gateway} on {node.name}", "not propagated yet")
+
+
+def _offered(border_gateway: str, vpc: str, report: LabReport) -> tuple[IPv4Network, ...]:
+    return next(
+        (
+            offer.destinations
+            for status in report.nodes
+            for offer in (status.report.offers if status.report else ())
+            if (offer.border_gateway, offer.vpc) == (border_gateway, vpc)
+        ),
+        (),
+    )
 
 
 def _describe_session(report: SessionReport | None) -> str:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Literal
 
@@ -22,9 +23,11 @@ from endpoint.interfaces import apply_interfaces, observe_interfaces, set_sysctl
 from endpoint.report import EndpointReport, InterfaceReport
 from endpoint.routes import BGP, STATIC, Origin, routes, set_routes
 from endpoint.source_routes import apply_source_routes
+from endpoint.transit import forbid_transit
 from lab.loop import Loop, Timer
 from lab.node.bell import LinkBell
-from lab.node.coupling import Routes, bgp_routes, carrying_interfaces, speaker_now, static_routes
+from lab.node.coupling import Routes, carrying_interfaces, speaker_now
+from lab.node.forwarding import Forwarding, Learned, Offered, forwarding_of
 from lab.node.logs import bound_logs
 from lab.plan.codec import from_json, to_json
 from lab.plan.model import NodePlan
@@ -34,6 +37,8 @@ from lab.wire.messages import Message
 LOOK_AGAIN_S = 5.0
 """Seconds between two looks without any event (chosen: a missed event is mended before a user asks why)."""
 
+
+NOTHING_LEARNED: Learned = {}
 
 SHOWN_FAILURES = 5
 """How many routes that the kernel refused a problem names (chosen: a line or two)."""
@@ -59,6 +64,10 @@ class Agent:
         self._watched: frozenset[int] = frozenset()
         self._again: Timer | None = None
         self._last_sent: object = None
+        self._isolated: frozenset[str] = frozenset()
+        self._offered: Offered = {}
+        self._forwarding = Forwarding({}, {})
+        self._forwarding_for: tuple[object, ...] = (None,) * 4
 
     def serve(self, send: Callable[[Message], None]) -> None:
         """Work until the loop is stopped, saying through `send` what is seen; then end the engines."""
@@ -75,6 +84,9 @@ class Agent:
         if "plan" in message:
             self._plan = from_json(NodePlan, message["plan"])
             self._keys = message["keys"]
+            self._offered = {
+                gateway: tuple(map(IPv4Network, destinations)) for gateway, destinations in message["offered"].items()
+            }
             self._make_so(self._plan)
         self._look(answer=message.get("observe"))
 
@@ -98,6 +110,7 @@ class Agent:
             set_sysctls(dict(plan.sysctls))
             apply_interfaces(plan.interfaces)
         self._make_source_routes(plan)
+        self._forbid_transit(plan)
         if plan.endpoint is not None:
             self._make_tunnels(plan)
         elif self._endpoint is not None:
@@ -112,6 +125,14 @@ class Agent:
     def _make_source_routes(self, plan: NodePlan) -> None:
         with self._noting("source routes"):
             apply_source_routes(plan.source_routes)
+
+    def _forbid_transit(self, plan: NodePlan) -> None:
+        """Traffic between two VPN connections does not pass a border gateway."""
+        isolated = frozenset(port.interface for port in plan.tables.tunnels) if plan.tables else frozenset()
+        if isolated != self._isolated:
+            with self._noting("transit"):
+                forbid_transit(isolated)
+                self._isolated = isolated
 
     def _make_tunnels(self, plan: NodePlan) -> None:
         if plan.endpoint is not None and self._endpoint is not None:
@@ -144,6 +165,7 @@ class Agent:
             problems=tuple(f"{part}: {text}" for part, text in sorted(self._problems.items())),
             endpoint=endpoint,
             speaker=self._speaker.report() if self._speaker else None,
+            offers=self._forwarding.offers,
         )
         self._tell(report, answer)
         self._wake_up_next()
@@ -193,11 +215,13 @@ class Agent:
         self._ports_up = up
 
     def _set_routes(self, plan: NodePlan) -> None:
-        tunnels = plan.endpoint.tunnels if plan.endpoint else ()
-        static = static_routes(plan.routes, tunnels, self._carrying)
-        learned = bgp_routes(self._speaker.routes(), self._carrying) if self._speaker else {}
-        self._set_origin("static routes", static, STATIC)
-        self._set_origin("BGP routes", learned, BGP)
+        learned = self._speaker.routes() if self._speaker else NOTHING_LEARNED
+        seen = (plan, learned, self._offered, self._carrying)
+        if any(now is not before for now, before in zip(seen, self._forwarding_for, strict=True)):
+            self._forwarding = forwarding_of(*seen)
+            self._forwarding_for = seen
+        self._set_origin("static routes", self._forwarding.static, STATIC)
+        self._set_origin("BGP routes", self._forwarding.bgp, BGP)
 
     def _set_origin(self, part: str, wanted: Routes, origin: Origin) -> None:
         with self._noting(part):
@@ -259,4 +283,5 @@ def gist_of(report: NodeReport) -> object:
             for t in tunnels
         ],
         report.speaker,
+        report.offers,
     )

@@ -16,11 +16,25 @@ from bgp.plan import NeighborPlan, SpeakerPlan
 from endpoint.plan import EndpointPlan, InterfacePlan, NextHop, RoutePlan, SourceRoute, TunnelPlan
 from lab.cloud.advertising import advertised_to
 from lab.cloud.quotas import DYNAMIC_ROUTES
-from lab.cloud.routing import NextHopType, Route, RouteType, ValidTable, longest_prefix, valid_table
+from lab.cloud.routing import NextHopType, longest_prefix
 from lab.plan.allocations import Allocations, Numbering
-from lab.plan.model import PLAN_VERSION, LabPlan, LinkEnd, LinkPlan, NodePlan, PingPlan, Role, TunnelPair
+from lab.plan.model import (
+    PLAN_VERSION,
+    GatewayPort,
+    LabPlan,
+    LinkEnd,
+    LinkPlan,
+    NodePlan,
+    PingPlan,
+    Role,
+    TunnelPair,
+    TunnelPort,
+    VpcPort,
+)
+from lab.plan.tables import gateway_tables, valid_without_vpn, vpc_table
 from lab.plan.timers import Timers, timers_of
 from lab.plan.tunnels import PATH_MTU, Connection, connections, session_ends, tunnel_ends
+from lab.spec.checks import VPC_NODE_PREFIX
 from lab.spec.model import LabSpec, VpcAttachment
 
 INTERNET = "internet"
@@ -49,8 +63,9 @@ class _Draft:
         self.tunnels: list[TunnelPlan] = []
         self.neighbors: list[NeighborPlan] = []
         self.announced: list[IPv4Network] = []
-        self.valid: ValidTable = {}
-        self.vpcs: dict[str, NextHop] = {}
+        self.vpcs: list[VpcPort] = []
+        self.gateways: list[GatewayPort] = []
+        self.ports: list[TunnelPort] = []
 
 
 class _Drawing:
@@ -106,11 +121,10 @@ def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
     for name in spec.cloud.border_gateways:
         drawing.node(name, "border-gateway", FORWARDING + FLOW_HASH)
     _draw_vpcs(spec, drawing)
-    for name in spec.cloud.border_gateways:
-        _route_to_vpcs(drawing.nodes[name], spec)
     _draw_devices(spec, drawing, internet)
     found = connections(spec, drawing.numbers)
-    tunnels = [pair for connection in found for pair in _draw_connection(drawing, internet, connection, timers)]
+    tunnels = [pair for connection in found for pair in _draw_connection(spec, drawing, internet, connection, timers)]
+    _route_on_devices(spec, drawing, tunnels)
     plan = LabPlan(
         version=PLAN_VERSION,
         name=spec.name,
@@ -124,7 +138,7 @@ def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
 
 def _draw_vpcs(spec: LabSpec, drawing: _Drawing) -> None:
     for name, vpc in spec.cloud.vpcs.items():
-        router = drawing.node(f"vpc-{name}", "vpc-router", FORWARDING + FLOW_HASH + PROXY_ARP)
+        router = drawing.node(VPC_NODE_PREFIX + name, "vpc-router", FORWARDING + FLOW_HASH + PROXY_ARP)
         for instance_name, instance in vpc.instances.items():
             subnet = vpc.subnets[instance.subnet]
             node = drawing.node(instance_name, "instance")
@@ -132,35 +146,6 @@ def _draw_vpcs(spec: LabSpec, drawing: _Drawing) -> None:
         for attachment in spec.cloud.vpc_attachments:
             if attachment.vpc == name:
                 _draw_attachment(drawing, router, attachment)
-
-
-def _route_to_vpcs(gateway: _Draft, spec: LabSpec) -> None:
-    """The valid table of a border gateway as long as BGP has brought nothing."""
-    gateway.valid = valid_table((), propagated_routes(spec, gateway.name), {})
-    for destination, routes in gateway.valid.items():
-        gateway.routes.append(RoutePlan(destination, tuple(gateway.vpcs[route.next_hop] for route in routes)))
-
-
-def propagated_routes(spec: LabSpec, border_gateway: str) -> tuple[Route, ...]:
-    """What VPC attachments bring into a border gateway's propagated table; the file's order is that of arrival."""
-    return tuple(
-        Route(subnet, NextHopType.VPC_ATTACHMENT, attachment.vpc, RouteType.PROPAGATED)
-        for attachment in spec.cloud.vpc_attachments
-        if attachment.border_gateway == border_gateway
-        for subnet in propagated_subnets(spec, attachment)
-    )
-
-
-def propagated_subnets(spec: LabSpec, attachment: VpcAttachment) -> tuple[IPv4Network, ...]:
-    """The subnets that a VPC attachment brings into the border gateway's propagated table."""
-    subnets = spec.cloud.vpcs[attachment.vpc].subnets
-    match attachment.propagate:
-        case "all":
-            return tuple(subnets.values())
-        case "partial":
-            return tuple(subnets[name] for name in attachment.subnets or ())
-        case "none":
-            return ()
 
 
 def _draw_leaf(
@@ -183,9 +168,8 @@ def _draw_attachment(drawing: _Drawing, router: _Draft, attachment: VpcAttachmen
     port = drawing.port(gateway, "vpc", attachment.vpc)
     up = drawing.port(router, "bgw", attachment.border_gateway)
     drawing.link((gateway, port, IPv4Interface(f"{transfer[1]}/30")), (router, up, IPv4Interface(f"{transfer[2]}/30")))
-    gateway.vpcs[attachment.vpc] = NextHop(port, transfer[2])
-    if all(route.destination != DEFAULT_ROUTE for route in router.routes):
-        router.routes.append(RoutePlan(DEFAULT_ROUTE, (NextHop(up, transfer[1]),)))
+    gateway.vpcs.append(VpcPort(attachment.vpc, NextHop(port, transfer[2])))
+    router.gateways.append(GatewayPort(attachment.border_gateway, NextHop(up, transfer[1])))
 
 
 def _draw_devices(spec: LabSpec, drawing: _Drawing, internet: _Draft) -> None:
@@ -208,16 +192,17 @@ def _draw_public_address(drawing: _Drawing, internet: _Draft, gateway: _Draft, a
 
 
 def _draw_connection(
-    drawing: _Drawing, internet: _Draft, connection: Connection, timers: Timers
+    spec: LabSpec, drawing: _Drawing, internet: _Draft, connection: Connection, timers: Timers
 ) -> Iterator[TunnelPair]:
     gateway, device = drawing.nodes[connection.border_gateway], drawing.nodes[connection.device]
     for address in connection.public_addresses:
         _draw_public_address(drawing, internet, gateway, address)
-    advertised = advertised_to(NextHopType.VPN_CONNECTION, connection.name, gateway.valid)
+    advertised = advertised_to(NextHopType.VPN_CONNECTION, connection.name, valid_without_vpn(spec, gateway.name))
     for tunnel in connection.tunnels:
         here, there = tunnel_ends(tunnel, timers)
         gateway.tunnels.append(here)
         device.tunnels.append(there)
+        gateway.ports.append(TunnelPort(connection.name, tunnel.name, here.interface, here.peer_inner))
         if connection.spec.bgp:
             cloud, customer = session_ends(connection, tunnel, timers, advertised, device.announced)
             gateway.neighbors.append(cloud)
@@ -230,6 +215,17 @@ def _draw_connection(
             cloud_address=tunnel.spec.cloud_address,
             customer_address=tunnel.spec.customer_address,
         )
+
+
+def _route_on_devices(spec: LabSpec, drawing: _Drawing, tunnels: list[TunnelPair]) -> None:
+    """A device's static routes lead over all tunnels of a connection; those that carry nothing are left out there."""
+    for name, device in spec.idc.devices.items():
+        ways: dict[IPv4Network, list[NextHop]] = {}
+        for route in device.static_routes:
+            names = {pair.name for pair in tunnels if pair.vpn_connection == route.vpn_connection}
+            ends = [tunnel for tunnel in drawing.nodes[name].tunnels if tunnel.name in names]
+            ways.setdefault(route.destination, []).extend(NextHop(end.interface, end.peer_inner) for end in ends)
+        drawing.nodes[name].routes.extend(RoutePlan(destination, tuple(hops)) for destination, hops in ways.items())
 
 
 def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) -> NodePlan:
@@ -251,6 +247,12 @@ def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) ->
         sysctls=node.sysctls,
         endpoint=EndpointPlan(tuple(node.tunnels), timers.retransmission) if node.tunnels else None,
         speaker=speaker,
+        tables=gateway_tables(spec, node.name, node.vpcs, node.ports) if node.role == "border-gateway" else None,
+        vpc_table=(
+            vpc_table(spec, node.name.removeprefix(VPC_NODE_PREFIX), node.gateways)
+            if node.role == "vpc-router"
+            else None
+        ),
     )
 
 
@@ -263,7 +265,7 @@ def _pings(spec: LabSpec, pair: TunnelPair) -> Iterator[PingPlan]:
     hosts = [
         (host, address) for lan in spec.idc.devices[pair.idc_node].lans.values() for host, address in lan.hosts.items()
     ]
-    valid = valid_table((), propagated_routes(spec, pair.cloud_node), {})
+    valid = valid_without_vpn(spec, pair.cloud_node)
     instances = [
         (name, instance.address)
         for attachment in spec.cloud.vpc_attachments

@@ -10,7 +10,9 @@ from ipaddress import IPv4Address
 from typing import Literal
 
 from bgp.plan import SpeakerPlan
-from endpoint.plan import EndpointPlan, InterfacePlan, RoutePlan, SourceRoute
+from endpoint.plan import EndpointPlan, InterfacePlan, NextHop, RoutePlan, SourceRoute
+from lab.cloud.routing import Route
+from lab.cloud.vpc_routes import RoutePropagation, StaticRule
 
 PLAN_VERSION = 1
 
@@ -18,8 +20,60 @@ Role = Literal["instance", "vpc-router", "border-gateway", "internet", "customer
 
 
 @dataclass(frozen=True, slots=True)
+class TunnelPort:
+    """Where a border gateway meets a tunnel of a VPN connection: the interface, and the address at its other end."""
+
+    vpn_connection: str
+    tunnel: str
+    interface: str
+    peer: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class VpcPort:
+    """Where a border gateway meets an attached VPC."""
+
+    vpc: str
+    next_hop: NextHop
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTables:
+    """What a border gateway's valid table is computed from, besides what BGP brings.
+
+    `propagated` comes from VPC attachments, in order of arrival.
+    """
+
+    static: tuple[Route, ...]
+    propagated: tuple[Route, ...]
+    vpcs: tuple[VpcPort, ...]
+    tunnels: tuple[TunnelPort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPort:
+    """Where a VPC's router meets a border gateway."""
+
+    border_gateway: str
+    next_hop: NextHop
+
+
+@dataclass(frozen=True, slots=True)
+class VpcTable:
+    """What a VPC's route table is computed from, besides what the border gateways offer."""
+
+    vpc: str
+    static: tuple[StaticRule, ...]
+    propagations: tuple[RoutePropagation, ...]
+    gateways: tuple[GatewayPort, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NodePlan:
-    """All that one node needs. `sysctls` are paths below /proc/sys with their values."""
+    """All that one node needs. `sysctls` are paths below /proc/sys with their values.
+
+    `tables` has a border gateway alone, `vpc_table` the router of a VPC.
+    """
 
     name: str
     role: Role
@@ -29,6 +83,8 @@ class NodePlan:
     sysctls: tuple[tuple[str, str], ...] = ()
     endpoint: EndpointPlan | None = None
     speaker: SpeakerPlan | None = None
+    tables: GatewayTables | None = None
+    vpc_table: VpcTable | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,17 @@ class InstalledRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What a border gateway lets a VPC reach over it now."""
+
+    vpc: str
+    border_gateway: str
+    destinations: tuple[IPv4Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeReport:
-    """One node as its agent saw it. `written_at` is wall-clock time in seconds (Unix)."""
+    """One node as its agent saw it; `offers` has a border gateway. `written_at` is wall-clock seconds (Unix)."""
 
     name: str
     written_at: float
@@ -35,6 +44,7 @@ class NodeReport:
     problems: tuple[str, ...]
     endpoint: EndpointReport | None
     speaker: SpeakerReport | None
+    offers: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ LOG = "lab.log"
 
 def missing_programs() -> tuple[str, ...]:
     """The programs that nodes need and this host lacks."""
-    programs = ("/usr/sbin/charon-systemd", "setpriv", "ip", "ping")
+    programs = ("/usr/sbin/charon-systemd", "setpriv", "ip", "ping", "nft")
     return tuple(program for program in programs if shutil.which(program) is None)
 
 

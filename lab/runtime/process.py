@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class LabProcess:
         self._agents: dict[str, AgentChild] = {}
         self._reports: dict[str, tuple[Message, float]] = {}
         self._stale: set[str] = set()
+        self._offered: dict[str, dict[str, list[str]]] = {}
         self._events: deque[LabEvent] = deque(maxlen=MOST_EVENTS)
         self._event_number = 0
         self._report_watchers: list[Reply] = []
@@ -130,6 +131,7 @@ class LabProcess:
         self._plan, self._digest = None, ""
         self._reports.clear()
         self._stale.clear()
+        self._offered.clear()
 
     # Making it so
 
@@ -169,7 +171,21 @@ class LabProcess:
                 on_message=lambda message: self._heard(name, message),
                 on_death=lambda text: self._died(name, text),
             )
-        self._agents[name].give({"plan": to_json(node), "keys": _keys_of(node, self._keys)})
+        offered = self._offered.get(node.vpc_table.vpc, {}) if node.vpc_table else {}
+        self._agents[name].give({"plan": to_json(node), "keys": _keys_of(node, self._keys), "offered": offered})
+
+    def _take_offers(self, offers: Iterable[Message]) -> None:
+        """Hand what a border gateway offers now to the routers of the VPCs that it is offered to."""
+        for offer in offers:
+            known = self._offered.setdefault(offer["vpc"], {})
+            if known.get(offer["border_gateway"]) != offer["destinations"]:
+                known[offer["border_gateway"]] = offer["destinations"]
+                self._give_to_router_of(offer["vpc"])
+
+    def _give_to_router_of(self, vpc: str) -> None:
+        for node in self._plan.nodes if self._plan else ():
+            if node.vpc_table is not None and node.vpc_table.vpc == vpc and self._substrate is not None:
+                self._give(self._substrate, node)
 
     # What agents say
 
@@ -180,6 +196,7 @@ class LabProcess:
         if "report" in message:
             self._reports[node] = (message["report"], self._loop.now())
             self._stale.discard(node)
+            self._take_offers(message["report"]["offers"])
             self._answered(node, message.get("answer"))
             self._tell_watchers(node)
 

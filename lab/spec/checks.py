@@ -5,26 +5,21 @@ The rules are the cloud's unless their docstring says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from lab.cloud import quotas
 from lab.spec.model import LabSpec, Tunnel, VpnConnection
-from lab.spec.wording import Finding, Path, dotted, listed, nearest, shown
+from lab.spec.route_checks import (
+    device_routes_lead_to_its_connections,
+    static_routes_lead_somewhere,
+    vpc_routes_lead_to_attached_gateways,
+)
+from lab.spec.rule_parts import Findings, Placed, apart, distinct, is_host, overlaps, refers, row, within
+from lab.spec.wording import Finding, Path, dotted
 
 ROUTER_NODE = "internet"  # the router between the two sides
 VPC_NODE_PREFIX = "vpc-"  # the node of VPC `app` is called vpc-app
-
-Findings = Iterator[Finding]
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A range of addresses and where the file says it."""
-
-    network: IPv4Network
-    path: Path
 
 
 def broken_rules(spec: LabSpec) -> Findings:
@@ -38,27 +33,23 @@ def references_exist(spec: LabSpec) -> Findings:
     cloud = spec.cloud
     for index, attachment in enumerate(cloud.vpc_attachments):
         path: Path = ("cloud", "vpc_attachments", index)
-        yield from _refers((*path, "vpc"), attachment.vpc, "VPC", cloud.vpcs)
-        yield from _refers(
-            (*path, "border_gateway"), attachment.border_gateway, "border gateway", cloud.border_gateways
-        )
+        yield from refers((*path, "vpc"), attachment.vpc, "VPC", cloud.vpcs)
+        yield from refers((*path, "border_gateway"), attachment.border_gateway, "border gateway", cloud.border_gateways)
         if attachment.vpc in cloud.vpcs:
             for place, name in enumerate(attachment.subnets or ()):
                 subnets = cloud.vpcs[attachment.vpc].subnets
-                yield from _refers((*path, "subnets", place), name, f"subnet of VPC {attachment.vpc}", subnets)
+                yield from refers((*path, "subnets", place), name, f"subnet of VPC {attachment.vpc}", subnets)
     for name, vpc in cloud.vpcs.items():
         for vm, instance in vpc.instances.items():
             path = ("cloud", "vpcs", name, "instances", vm, "subnet")
-            yield from _refers(path, instance.subnet, f"subnet of VPC {name}", vpc.subnets)
+            yield from refers(path, instance.subnet, f"subnet of VPC {name}", vpc.subnets)
     for path, connection in _connections(spec):
-        yield from _refers(
-            (*path, "border_gateway"), connection.border_gateway, "border gateway", cloud.border_gateways
-        )
+        yield from refers((*path, "border_gateway"), connection.border_gateway, "border gateway", cloud.border_gateways)
         gateway = connection.customer_gateway
-        yield from _refers((*path, "customer_gateway"), gateway, "customer gateway", cloud.customer_gateways)
+        yield from refers((*path, "customer_gateway"), gateway, "customer gateway", cloud.customer_gateways)
     for name, device in spec.idc.devices.items():
         path = ("idc", "devices", name, "customer_gateway")
-        yield from _refers(path, device.customer_gateway, "customer gateway", cloud.customer_gateways)
+        yield from refers(path, device.customer_gateway, "customer gateway", cloud.customer_gateways)
 
 
 def node_names_are_unique(spec: LabSpec) -> Findings:
@@ -85,11 +76,11 @@ def subnets_lie_in_their_vpc(spec: LabSpec) -> Findings:
 def neighbouring_ranges_are_apart(spec: LabSpec) -> Findings:
     """The subnets of one VPC do not overlap, nor do the LANs of one device."""
     for name, vpc in spec.cloud.vpcs.items():
-        yield from _apart(
+        yield from apart(
             Placed(network, ("cloud", "vpcs", name, "subnets", subnet)) for subnet, network in vpc.subnets.items()
         )
     for name, device in spec.idc.devices.items():
-        yield from _apart(
+        yield from apart(
             Placed(lan.cidr, ("idc", "devices", name, "lans", lan_name, "cidr"))
             for lan_name, lan in device.lans.items()
         )
@@ -97,7 +88,7 @@ def neighbouring_ranges_are_apart(spec: LabSpec) -> Findings:
 
 def vpc_and_idc_do_not_overlap(spec: LabSpec) -> Findings:
     """IDC and VPC address ranges must not overlap."""
-    for vpc, lan in _overlaps(_vpcs(spec), _lans(spec)):
+    for vpc, lan in overlaps(_vpcs(spec), _lans(spec)):
         what = f"{lan.network} overlaps {vpc.network} of {dotted(vpc.path)}"
         why = "the two sides route to each other's ranges, so they must differ"
         yield Finding(lan.path, what, why, "choose a range that is in use on one side only")
@@ -105,7 +96,7 @@ def vpc_and_idc_do_not_overlap(spec: LabSpec) -> Findings:
 
 def inner_networks_are_apart_from_the_ranges(spec: LabSpec) -> Findings:
     """Ours: a tunnel's inner network inside a range that is routed would take addresses away from it."""
-    for routed, inner in _overlaps([*_vpcs(spec), *_lans(spec)], _inners(spec)):
+    for routed, inner in overlaps([*_vpcs(spec), *_lans(spec)], _inners(spec)):
         what = f"{inner.network} overlaps {routed.network} of {dotted(routed.path)}"
         why = "both would be routed on the same gateway"
         yield Finding(inner.path, what, why, "use a /30 that is in no VPC and no LAN, for example of 169.254.0.0/20")
@@ -114,7 +105,7 @@ def inner_networks_are_apart_from_the_ranges(spec: LabSpec) -> Findings:
 def public_addresses_are_apart_from_the_ranges(spec: LabSpec) -> Findings:
     """Ours: a gateway whose public address lies in a range behind the tunnel would route IKE into the tunnel."""
     publics = [Placed(IPv4Network(address), path) for path, address in _publics(spec)]
-    for routed, public in _overlaps([*_vpcs(spec), *_lans(spec), *_inners(spec)], publics):
+    for routed, public in overlaps([*_vpcs(spec), *_lans(spec), *_inners(spec)], publics):
         what = f"{public.network.network_address} is in {routed.network} of {dotted(routed.path)}"
         why = "what goes to a public address goes outside the tunnels"
         mend = "use an address outside, for example from 192.0.2.0/24, 198.51.100.0/24 or 203.0.113.0/24"
@@ -124,7 +115,7 @@ def public_addresses_are_apart_from_the_ranges(spec: LabSpec) -> Findings:
 def public_addresses_are_distinct(spec: LabSpec) -> Findings:
     """A public address belongs to one end of one gateway or connection."""
     why = "each public address has a path of its own through the internet"
-    yield from _distinct(_publics(spec), why)
+    yield from distinct(_publics(spec), why)
 
 
 def hosts_have_an_address_of_their_network(spec: LabSpec) -> Findings:
@@ -136,14 +127,14 @@ def hosts_have_an_address_of_their_network(spec: LabSpec) -> Findings:
         for vm, instance in vpc.instances.items():
             addresses.append(((*path, vm, "address"), instance.address))
             if instance.subnet in vpc.subnets:
-                yield from _is_host((*path, vm, "address"), instance.address, vpc.subnets[instance.subnet])
-        yield from _distinct(addresses, why_own)
+                yield from is_host((*path, vm, "address"), instance.address, vpc.subnets[instance.subnet])
+        yield from distinct(addresses, why_own)
     for name, device in spec.idc.devices.items():
         for lan_name, lan in device.lans.items():
             path = ("idc", "devices", name, "lans", lan_name, "hosts")
             for host, address in lan.hosts.items():
-                yield from _is_host((*path, host), address, lan.cidr)
-            yield from _distinct((((*path, host), address) for host, address in lan.hosts.items()), why_own)
+                yield from is_host((*path, host), address, lan.cidr)
+            yield from distinct((((*path, host), address) for host, address in lan.hosts.items()), why_own)
 
 
 def attachments_are_unique(spec: LabSpec) -> Findings:
@@ -207,11 +198,11 @@ def tunnel_addresses_belong_to_their_ends(spec: LabSpec) -> Findings:
             yield Finding((*path, "cloud_address"), what, why, mend)
         elif tunnel.cloud_address not in given:
             what = f"{tunnel.cloud_address} is no public address of the connection"
-            yield Finding((*path, "cloud_address"), what, why, f"use one of {_row(given)}")
+            yield Finding((*path, "cloud_address"), what, why, f"use one of {row(given)}")
         customer = spec.cloud.customer_gateways.get(connection.customer_gateway)
         if customer and tunnel.customer_address not in customer.public_addresses:
             what = f"{tunnel.customer_address} is no public address of customer gateway {connection.customer_gateway}"
-            yield Finding((*path, "customer_address"), what, why, f"use one of {_row(customer.public_addresses)}")
+            yield Finding((*path, "customer_address"), what, why, f"use one of {row(customer.public_addresses)}")
 
 
 def one_tunnel_per_address_pair(spec: LabSpec) -> Findings:
@@ -258,9 +249,9 @@ def quotas_are_kept(spec: LabSpec) -> Findings:
     """No holder has more of a resource than the cloud gives it; a lab is one region."""
     cloud = spec.cloud
     borders: list[Path] = [("cloud", "border_gateways", name) for name in cloud.border_gateways]
-    yield from _within(quotas.BORDER_GATEWAYS, borders)
+    yield from within(quotas.BORDER_GATEWAYS, borders)
     customers: list[Path] = [("cloud", "customer_gateways", name) for name in cloud.customer_gateways]
-    yield from _within(quotas.CUSTOMER_GATEWAYS, customers)
+    yield from within(quotas.CUSTOMER_GATEWAYS, customers)
     attached: dict[str, list[Path]] = {}
     for index, attachment in enumerate(cloud.vpc_attachments):
         attached.setdefault(attachment.border_gateway, []).append(("cloud", "vpc_attachments", index))
@@ -270,10 +261,15 @@ def quotas_are_kept(spec: LabSpec) -> Findings:
         customer = cloud.customer_gateways.get(connection.customer_gateway)
         if customer:
             tunnels = [(*path, "tunnels", index) for index in range(len(connection.tunnels or ()))]
-            yield from _within(quotas.tunnels_quota(len(customer.public_addresses)), tunnels)
+            yield from within(quotas.tunnels_quota(len(customer.public_addresses)), tunnels)
+    for name, border in cloud.border_gateways.items():
+        routes: list[Path] = [
+            ("cloud", "border_gateways", name, "static_routes", index) for index in range(len(border.static_routes))
+        ]
+        yield from within(quotas.STATIC_ROUTES, routes)
     for quota, held in ((quotas.VPC_ATTACHMENTS, attached), (quotas.VPN_CONNECTIONS, connected)):
         for paths in held.values():
-            yield from _within(quota, paths)
+            yield from within(quota, paths)
 
 
 RULES: tuple[Callable[[LabSpec], Findings], ...] = (
@@ -294,6 +290,9 @@ RULES: tuple[Callable[[LabSpec], Findings], ...] = (
     one_tunnel_per_address_pair,
     inner_networks_are_unique,
     cloud_inner_address_is_in_the_inner_network,
+    static_routes_lead_somewhere,
+    vpc_routes_lead_to_attached_gateways,
+    device_routes_lead_to_its_connections,
     quotas_are_kept,
 )
 
@@ -349,79 +348,3 @@ def _nodes(spec: LabSpec) -> Iterator[tuple[Path, str, str]]:
         for lan_name, lan in device.lans.items():
             for host in lan.hosts:
                 yield ("idc", "devices", name, "lans", lan_name, "hosts", host), host, "a host"
-
-
-# What several rules ask.
-
-
-def _within(quota: quotas.Quota, paths: list[Path]) -> Findings:
-    """What is too much is named at the first one too many: there may be thousands."""
-    beyond = quota.beyond(paths)
-    if beyond:
-        what = f"{len(paths)} {quota.things} are given; {quota.limit} is the quota"
-        yield Finding(beyond[0], what, f"the cloud gives {quota}", f"remove {len(beyond)} of them")
-
-
-def _refers(path: Path, name: str, kind: str, known: Mapping[str, object]) -> Findings:
-    if name not in known:
-        close = nearest(name, known)
-        mend = f"did you mean {close}?" if close else f"there are: {listed(known) or 'none yet; add it'}"
-        yield Finding(path, f"there is no {kind} {shown(name)}", "it is referred to, so it must exist", mend)
-
-
-def _distinct(addresses: Iterable[tuple[Path, IPv4Address]], why: str) -> Findings:
-    seen: dict[IPv4Address, Path] = {}
-    for path, address in addresses:
-        first = seen.setdefault(address, path)
-        if first != path:
-            yield Finding(path, f"{address} is that of {dotted(first)} too", why, "use another address")
-
-
-def _is_host(path: Path, address: IPv4Address, network: IPv4Network) -> Findings:
-    router, last = network[1], network[-2]
-    mend = f"use an address from {network[2]} to {last}" if network[2] < last else f"use {last}"
-    if address not in network:
-        yield Finding(path, f"{address} is not in {network}", "a host has an address of its network", mend)
-    elif address in (network[0], network[-1]):
-        word = "network" if address == network[0] else "broadcast"
-        yield Finding(path, f"{address} is the {word} address of {network}", "no host can have it", mend)
-    elif address == router:
-        yield Finding(path, f"{address} is the router's address in {network}", "the first host address is taken", mend)
-
-
-def _apart(ranges: Iterable[Placed]) -> Findings:
-    widest: Placed | None = None
-    for item in _in_order(ranges):
-        if widest and item.network.overlaps(widest.network):
-            what = f"{item.network} overlaps {widest.network} of {dotted(widest.path)}"
-            yield Finding(item.path, what, "their router could not tell them apart", "choose ranges that are apart")
-        else:
-            widest = item
-
-
-def _overlaps(left: Collection[Placed], right: Collection[Placed]) -> Iterator[tuple[Placed, Placed]]:
-    """Pairs that overlap, at least one for each item that overlaps an earlier one of the other side.
-
-    Two prefixes overlap only where one holds the other, so walking them in order with the prefixes still open
-    on each side takes n log n steps; files may hold thousands of ranges.
-    """
-    lefts = set(map(id, left))
-    opened: tuple[list[Placed], list[Placed]] = ([], [])
-    for item in _in_order([*left, *right]):
-        for stack in opened:
-            while stack and stack[-1].network.broadcast_address < item.network.network_address:
-                stack.pop()
-        side = 0 if id(item) in lefts else 1
-        if opened[1 - side]:
-            other = opened[1 - side][-1]
-            yield (item, other) if side == 0 else (other, item)
-        opened[side].append(item)
-
-
-def _in_order(ranges: Iterable[Placed]) -> list[Placed]:
-    """By first address, the larger range first: what holds another comes before it."""
-    return sorted(ranges, key=lambda item: (item.network.network_address, item.network.prefixlen))
-
-
-def _row(addresses: Iterable[IPv4Address]) -> str:
-    return " ".join(str(address) for address in addresses)

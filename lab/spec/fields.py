@@ -27,6 +27,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from lab.cloud.keys import PSK_PATTERN, is_psk
 from lab.cloud.quotas import CLOUD_ADDRESSES
+from lab.cloud.vpc_routes import PROPAGATION_PRIORITIES, STATIC_PRIORITIES
 from lab.spec.names import NAME_PATTERN
 from lab.spec.wording import shown
 
@@ -168,6 +169,12 @@ def _range(value: object) -> IPv4Network:
     return network
 
 
+def _destination(value: object) -> IPv4Network:
+    """A range that a route leads to: 0.0.0.0/0 is everything."""
+    network = _network(value)
+    return network if network.prefixlen == 0 else _range(network)
+
+
 def _link(value: object) -> IPv4Network:
     network = _range(value)
     if network.prefixlen > INNER_PREFIX_LENGTH:
@@ -256,6 +263,7 @@ Truth = Annotated[bool, BeforeValidator(_truth)]
 Address = Annotated[IPv4Address, BeforeValidator(_address), WithJsonSchema(_ADDRESS_SCHEMA)]
 PublicAddress = Annotated[IPv4Address, BeforeValidator(_public_address), WithJsonSchema(_ADDRESS_SCHEMA)]
 Range = Annotated[IPv4Network, BeforeValidator(_range), WithJsonSchema(_RANGE_SCHEMA)]
+Network = Annotated[IPv4Network, BeforeValidator(_destination), WithJsonSchema(_RANGE_SCHEMA)]
 Link = Annotated[IPv4Network, BeforeValidator(_link), WithJsonSchema(_RANGE_SCHEMA)]
 Inner = Annotated[IPv4Network, BeforeValidator(_inner), WithJsonSchema(_INNER_SCHEMA)]
 CloudAddresses = Annotated[tuple[PublicAddress, ...], AfterValidator(_CLOUD_PAIR)]
@@ -272,5 +280,16 @@ SaLifeSec = Annotated[int, Whole(60, 86_400, "the cloud takes SA lifetimes of 60
 SaLifePackets = Annotated[int, Whole(0, 100_000_000, "the cloud takes 0 (off) to 100000000 packets")]
 SaLifeBytes = Annotated[int, Whole(0, 107_374_182_400, "the cloud takes 0 (off) to 107374182400 bytes")]
 BandwidthMbps = Annotated[int, Whole(1, 1_500, "the cloud sells 1-1500 Mbit/s per tunnel")]
+VpcRulePriority = Annotated[
+    int, Whole(STATIC_PRIORITIES[0], STATIC_PRIORITIES[-1], "the cloud takes priorities of 1-255 for static rules")
+]
+PropagationPriority = Annotated[
+    int,
+    Whole(
+        PROPAGATION_PRIORITIES[0],
+        PROPAGATION_PRIORITIES[-1],
+        "the cloud takes priorities of 101-255 for route propagation, behind static rules of default priority",
+    ),
+]
 PfsGroup = Annotated[Literal["modp1024", "modp1536", "modp2048", "ecp256", "ecp384"] | None, BeforeValidator(_null)]
 FormatVersion = Annotated[Literal[1], BeforeValidator(number_in)]

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lab.cloud.vpc_routes import EVERYTHING, PROPAGATION_PRIORITY, STATIC_PRIORITY
 from lab.spec.fields import (
     Address,
     BandwidthMbps,
@@ -24,7 +25,9 @@ from lab.spec.fields import (
     Link,
     Name,
     Named,
+    Network,
     PfsGroup,
+    PropagationPriority,
     Psk,
     PublicAddress,
     Range,
@@ -32,6 +35,7 @@ from lab.spec.fields import (
     SaLifePackets,
     SaLifeSec,
     Truth,
+    VpcRulePriority,
     nothing_named,
 )
 
@@ -42,10 +46,42 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class StaticRoute(Part):
+    """A static route of a border gateway: to the tunnels of a VPN connection that are UP, or to a VPC."""
+
+    destination: Network = Field(description="the range that is reached")
+    vpn_connection: Name | None = Field(None, description="a VPN connection of the border gateway")
+    vpc: Name | None = Field(None, description="a VPC that is attached to the border gateway")
+
+    @property
+    def next_hop(self) -> tuple[str | None, str | None]:
+        """The VPN connection or the VPC that it leads to."""
+        return self.vpn_connection, self.vpc
+
+
 class BorderGateway(Part):
     """The cloud's router that VPN connections and VPCs hang on."""
 
     asn: CloudAsn = Field(65000, description="ASN of the cloud side, 64512-65534")
+    static_routes: tuple[StaticRoute, ...] = Field((), description="routes that the user sets; they win over BGP's")
+
+
+class VpcRule(Part):
+    """A static rule of a VPC's route table: to a border gateway."""
+
+    destination: Network = Field(description="the range that is reached")
+    border_gateway: Name = Field(description="the border gateway that the VPC is attached to and that leads there")
+    priority: VpcRulePriority = Field(STATIC_PRIORITY, description="1-255; of equal ranges the lowest value wins")
+
+
+class RoutePropagation(Part):
+    """Takes a border gateway's routes into a VPC's route table."""
+
+    border_gateway: Name = Field(description="a border gateway that the VPC is attached to")
+    cidrs: tuple[Network, ...] = Field(EVERYTHING, description="what is taken lies in one of these; 0.0.0.0/0: all")
+    priority: PropagationPriority = Field(
+        PROPAGATION_PRIORITY, description="101-255; of equal ranges the lowest value wins"
+    )
 
 
 class Instance(Part):
@@ -61,6 +97,10 @@ class Vpc(Part):
     cidr: Range = Field(description="the VPC's range; must not overlap any range of the IDC")
     subnets: Named[Link] = Field(default_factory=nothing_named, description="ranges inside the VPC's range, by name")
     instances: Named[Instance] = Field(default_factory=nothing_named, description="virtual machines, by name")
+    routes: tuple[VpcRule, ...] = Field((), description="static rules of the VPC's route table")
+    route_propagations: tuple[RoutePropagation, ...] | None = Field(
+        None, description="left out: everything from every border gateway that the VPC is attached to"
+    )
 
 
 class VpcAttachment(Part):
@@ -152,11 +192,19 @@ class Lan(Part):
     )
 
 
+class DeviceRoute(Part):
+    """A static route of a customer's device: to the tunnels of a VPN connection that are up."""
+
+    destination: Network = Field(description="the range that is reached")
+    vpn_connection: Name = Field(description="a VPN connection to the device's customer gateway")
+
+
 class Device(Part):
     """A customer's device: the other end of the VPN."""
 
     customer_gateway: Name = Field(description="the customer gateway that the device is to the cloud")
     lans: Named[Lan] = Field(default_factory=nothing_named, description="networks behind the device, by name")
+    static_routes: tuple[DeviceRoute, ...] = Field((), description="routes that the customer sets on the device")
 
 
 class Idc(Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 from typing import Any, Self
 
 import pytest
@@ -17,13 +17,15 @@ from endpoint.report import ChildSaReport, EndpointReport, IkeSaReport, TunnelRe
 from lab.cli.main import cli
 from lab.control import record, status
 from lab.control.readiness import expected_prefixes
+from lab.node.forwarding import forwarding_of
 from lab.plan.codec import digest, to_json
 from lab.plan.compile import compile_plan
 from lab.plan.model import LabPlan, NodePlan
-from lab.plan.report import InstalledRoute, LabReport, NodeReport, NodeStatus
+from lab.plan.report import InstalledRoute, LabReport, NodeReport, NodeStatus, Offer
 from lab.spec.load import reference
 
 VPNLAB = Callable[..., Result]
+IDC = IPv4Network("172.16.1.0/24")
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +107,7 @@ def node_report(plan: LabPlan, node: NodePlan) -> NodeReport:
         SessionReport(
             neighbor.name, neighbor.peer_address, "established", now, None,
             tuple(sorted(expected_prefixes(plan, node, neighbor))), neighbor.announce, complete=True,
+            metrics=(1,) * len(expected_prefixes(plan, node, neighbor)),
         )
         for neighbor in neighbors
     )  # fmt: skip
@@ -121,12 +124,19 @@ def node_report(plan: LabPlan, node: NodePlan) -> NodeReport:
     )  # fmt: skip
     prefixes = {prefix for session in sessions for prefix in session.accepted}
     hops = tuple(NextHop(tunnel.interface, IPv4Interface(f"{tunnel.peer_inner}/32").ip) for tunnel in tunnels)
+    offers = tuple(Offer(port.vpc, node.name, tuple(prefixes)) for port in node.tables.vpcs) if node.tables else ()
+    offered = {port.border_gateway: (IDC,) for port in node.vpc_table.gateways} if node.vpc_table else {}
+    static = forwarding_of(node, {}, offered, frozenset()).static
     return NodeReport(
         name=node.name,
         written_at=now,
         interfaces=(),
-        routes=tuple(InstalledRoute(prefix, hops, "bgp") for prefix in sorted(prefixes)),
+        routes=(
+            *(InstalledRoute(prefix, hops, "bgp") for prefix in sorted(prefixes)),
+            *(InstalledRoute(prefix, ways, "static") for prefix, ways in static.items()),
+        ),
         problems=(),
         endpoint=EndpointReport(100, 0, None, ends) if node.endpoint else None,
         speaker=SpeakerReport(101, 0, None, sessions) if node.speaker else None,
+        offers=offers,
     )

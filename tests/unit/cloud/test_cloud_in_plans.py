@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from endpoint.plan import NextHop
+from lab.node.forwarding import forwarding_of
 from lab.plan.compile import compile_plan
 from lab.plan.model import LabPlan
 from lab.spec.load import REFERENCE, parse_topology
@@ -33,9 +34,8 @@ def plan_with(vpcs: dict[str, dict[str, str]], *, order: tuple[str, ...] = ()) -
 
 
 def routes_of(plan: LabPlan, node: str = "bgw1") -> dict[str, tuple[NextHop, ...]]:
-    routes = plan.node(node).routes
-    assert len({route.destination for route in routes}) == len(routes)
-    return {str(route.destination): route.next_hops for route in routes}
+    routes = forwarding_of(plan.node(node), {}, {}, frozenset()).static
+    return {str(destination): hops for destination, hops in routes.items()}
 
 
 def announced_in(plan: LabPlan) -> set[str]:

@@ -12,7 +12,7 @@ from endpoint.plan import NextHop
 from endpoint.report import ChildSaReport, EndpointReport, TunnelReport
 from lab.control.readiness import expected_prefixes, lacks, reached_phases
 from lab.plan.compile import compile_plan
-from lab.plan.report import InstalledRoute, LabReport, NodeReport, NodeStatus
+from lab.plan.report import InstalledRoute, LabReport, NodeReport, NodeStatus, Offer
 from lab.spec.load import reference
 
 PLAN = compile_plan(reference())
@@ -41,7 +41,10 @@ def node_report(plan, node):
             InstalledRoute(prefix, (NextHop("xfrm1", IPv4Address("169.254.10.1")),), "bgp")
             for prefix in sorted({prefix for session in sessions for prefix in session.accepted})
         )
-    return NodeReport(node.name, 0.0, (), routes, (), endpoint, speaker)
+    if node.vpc_table:
+        routes = (InstalledRoute(IDC, (NextHop("bgw1", IPv4Address("100.64.0.1")),), "static"),)
+    offers = (Offer("app", node.name, (IDC,)),) if node.tables else ()
+    return NodeReport(node.name, 0.0, (), routes, (), endpoint, speaker, offers)
 
 
 def ready_report():
@@ -129,6 +132,11 @@ def test_a_prefix_that_did_not_come_says_why(changes, seen):
 def test_a_prefix_counts_only_once_it_is_in_the_kernel():
     missing = lacks(PLAN, changed("bgw1", report=lambda report: replace(report, routes=())))
     assert {str(lack) for lack in missing} == {f"{IDC} on bgw1: accepted, not in the kernel"}
+
+
+def test_a_vpc_that_has_not_got_the_customers_prefix_is_lacking():
+    (lack,) = {str(lack) for lack in lacks(PLAN, changed("vpc-app", report=lambda report: replace(report, routes=())))}
+    assert lack == f"{IDC} from bgw1 on vpc-app: not propagated yet"
 
 
 def test_causes_come_before_consequences():

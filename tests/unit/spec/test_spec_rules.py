@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import SpecError
-from lab.spec.checks import Placed, _overlaps
 from lab.spec.load import REFERENCE, parse_topology
+from lab.spec.rule_parts import Placed, overlaps
 
 TREE: dict[str, Any] = yaml.safe_load(REFERENCE.read_bytes())
 FILE = "ha.vpnlab.yaml"
@@ -264,7 +264,7 @@ def test_the_walk_over_ranges_finds_what_comparing_every_pair_finds(
 ) -> None:
     lefts = [Placed(network, ("left", index)) for index, network in enumerate(left)]
     rights = [Placed(network, ("right", index)) for index, network in enumerate(right)]
-    pairs = list(_overlaps(lefts, rights))
+    pairs = list(overlaps(lefts, rights))
     every = [(one, other) for one in lefts for other in rights if one.network.overlaps(other.network)]
     assert all(pair in every for pair in pairs)
     assert bool(pairs) == bool(every)
