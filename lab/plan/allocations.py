@@ -49,6 +49,15 @@ class Numbering:
         given[thing] = kept
         return kept
 
+    def follow(self, series: str, thing: str) -> int:
+        """The place of a thing in order of arrival: the one it had, else behind all that have or had one."""
+        given, kept = self._given.setdefault(series, {}), self._kept.get(series, {})
+        place = given.get(thing, kept.get(thing))
+        if place is None:
+            place = 1 + max((*given.values(), *kept.values()), default=0)
+        given[thing] = place
+        return place
+
     def keep(self, series: str, thing: str, number: int) -> int:
         """The number that the thing had, or else this one, whoever else may have it."""
         kept = self._kept.get(series, {}).get(thing, number)

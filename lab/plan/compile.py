@@ -131,7 +131,7 @@ def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
         nodes=tuple(_finished(drawing, node, spec, timers) for node in drawing.nodes.values()),
         links=tuple(drawing.links),
         tunnels=tuple(tunnels),
-        pings=tuple(ping for pair in tunnels for ping in _pings(spec, pair)),
+        pings=tuple(ping for pair in tunnels for ping in _pings(spec, pair, drawing.numbers)),
     )
     return Compiled(plan, drawing.numbers.allocations())
 
@@ -197,7 +197,9 @@ def _draw_connection(
     gateway, device = drawing.nodes[connection.border_gateway], drawing.nodes[connection.device]
     for address in connection.public_addresses:
         _draw_public_address(drawing, internet, gateway, address)
-    advertised = advertised_to(NextHopType.VPN_CONNECTION, connection.name, valid_without_vpn(spec, gateway.name))
+    advertised = advertised_to(
+        NextHopType.VPN_CONNECTION, connection.name, valid_without_vpn(spec, gateway.name, drawing.numbers)
+    )
     for tunnel in connection.tunnels:
         here, there = tunnel_ends(tunnel, timers)
         gateway.tunnels.append(here)
@@ -247,7 +249,9 @@ def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) ->
         sysctls=node.sysctls,
         endpoint=EndpointPlan(tuple(node.tunnels), timers.retransmission) if node.tunnels else None,
         speaker=speaker,
-        tables=gateway_tables(spec, node.name, node.vpcs, node.ports) if node.role == "border-gateway" else None,
+        tables=gateway_tables(spec, node.name, drawing.numbers, node.vpcs, node.ports)
+        if node.role == "border-gateway"
+        else None,
         vpc_table=(
             vpc_table(spec, node.name.removeprefix(VPC_NODE_PREFIX), node.gateways)
             if node.role == "vpc-router"
@@ -260,12 +264,12 @@ def _device_as(spec: LabSpec, device: str) -> int:
     return spec.cloud.customer_gateways[spec.idc.devices[device].customer_gateway].asn
 
 
-def _pings(spec: LabSpec, pair: TunnelPair) -> Iterator[PingPlan]:
+def _pings(spec: LabSpec, pair: TunnelPair, numbers: Numbering) -> Iterator[PingPlan]:
     """The ping that proves a tunnel: from an instance that the customer knows of to a host behind the device."""
     hosts = [
         (host, address) for lan in spec.idc.devices[pair.idc_node].lans.values() for host, address in lan.hosts.items()
     ]
-    valid = valid_without_vpn(spec, pair.cloud_node)
+    valid = valid_without_vpn(spec, pair.cloud_node, numbers)
     instances = [
         (name, instance.address)
         for attachment in spec.cloud.vpc_attachments

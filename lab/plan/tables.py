@@ -7,17 +7,18 @@ from ipaddress import IPv4Network
 
 from lab.cloud.routing import NextHopType, Route, RouteType, ValidTable, valid_table
 from lab.cloud.vpc_routes import RoutePropagation, StaticRule
+from lab.plan.allocations import Numbering
 from lab.plan.model import GatewayPort, GatewayTables, TunnelPort, VpcPort, VpcTable
 from lab.spec.model import LabSpec, VpcAttachment
 
 
 def gateway_tables(
-    spec: LabSpec, border_gateway: str, vpcs: Iterable[VpcPort], tunnels: Iterable[TunnelPort]
+    spec: LabSpec, border_gateway: str, numbers: Numbering, vpcs: Iterable[VpcPort], tunnels: Iterable[TunnelPort]
 ) -> GatewayTables:
     """A border gateway's tables as far as the file decides them, and the ports that their next hops stand for."""
     return GatewayTables(
         static=static_routes(spec, border_gateway),
-        propagated=propagated_routes(spec, border_gateway),
+        propagated=propagated_routes(spec, border_gateway, numbers),
         vpcs=tuple(vpcs),
         tunnels=tuple(tunnels),
     )
@@ -40,9 +41,9 @@ def vpc_table(spec: LabSpec, name: str, gateways: Iterable[GatewayPort]) -> VpcT
     )
 
 
-def valid_without_vpn(spec: LabSpec, border_gateway: str) -> ValidTable:
+def valid_without_vpn(spec: LabSpec, border_gateway: str, numbers: Numbering) -> ValidTable:
     """What leads to VPCs. No route to a VPN connection, static or learned, ever takes their place."""
-    return valid_table(static_routes(spec, border_gateway), propagated_routes(spec, border_gateway), {})
+    return valid_table(static_routes(spec, border_gateway), propagated_routes(spec, border_gateway, numbers), {})
 
 
 def static_routes(spec: LabSpec, border_gateway: str) -> tuple[Route, ...]:
@@ -55,14 +56,20 @@ def static_routes(spec: LabSpec, border_gateway: str) -> tuple[Route, ...]:
     )
 
 
-def propagated_routes(spec: LabSpec, border_gateway: str) -> tuple[Route, ...]:
-    """What VPC attachments bring into a border gateway's propagated table; the file's order is that of arrival."""
-    return tuple(
+def propagated_routes(spec: LabSpec, border_gateway: str, numbers: Numbering) -> tuple[Route, ...]:
+    """What VPC attachments bring into a border gateway's propagated table, in order of arrival.
+
+    What is new comes in the file's order, behind what was there.
+    """
+    routes = (
         Route(subnet, NextHopType.VPC_ATTACHMENT, attachment.vpc, RouteType.PROPAGATED)
         for attachment in spec.cloud.vpc_attachments
         if attachment.border_gateway == border_gateway
         for subnet in propagated_subnets(spec, attachment)
     )
+    arrivals = f"arrival at {border_gateway}"
+    placed = [(numbers.follow(arrivals, f"{route.next_hop} {route.destination}"), route) for route in routes]
+    return tuple(route for _, route in sorted(placed, key=lambda pair: pair[0]))
 
 
 def propagated_subnets(spec: LabSpec, attachment: VpcAttachment) -> tuple[IPv4Network, ...]:

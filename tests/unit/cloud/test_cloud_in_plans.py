@@ -10,15 +10,20 @@ import yaml
 
 from endpoint.plan import NextHop
 from lab.node.forwarding import forwarding_of
-from lab.plan.compile import compile_plan
+from lab.plan.compile import compile_again, compile_plan
 from lab.plan.model import LabPlan
 from lab.spec.load import REFERENCE, parse_topology
+from lab.spec.model import LabSpec
 
 TREE: dict[str, Any] = yaml.safe_load(REFERENCE.read_bytes())
 
 
 def plan_with(vpcs: dict[str, dict[str, str]], *, order: tuple[str, ...] = ()) -> LabPlan:
     """The reference with these subnets by VPC and name; the VPCs are attached in `order`."""
+    return compile_plan(spec_with(vpcs, order=order))
+
+
+def spec_with(vpcs: dict[str, dict[str, str]], *, order: tuple[str, ...] = ()) -> LabSpec:
     tree = copy.deepcopy(TREE)
     cloud = tree["cloud"]
     cloud["vpcs"] = {
@@ -30,7 +35,7 @@ def plan_with(vpcs: dict[str, dict[str, str]], *, order: tuple[str, ...] = ()) -
         for vpc, subnets in vpcs.items()
     }
     cloud["vpc_attachments"] = [{"vpc": vpc, "border_gateway": "bgw1"} for vpc in order or vpcs]
-    return compile_plan(parse_topology(yaml.safe_dump(tree, sort_keys=False).encode(), "f"))
+    return parse_topology(yaml.safe_dump(tree, sort_keys=False).encode(), "f")
 
 
 def routes_of(plan: LabPlan, node: str = "bgw1") -> dict[str, tuple[NextHop, ...]]:
@@ -63,6 +68,16 @@ def test_of_two_vpcs_that_overlap_the_one_that_is_attached_first_is_routed_and_a
     assert {text: hops[0].interface for text, hops in routes_of(plan).items()} == valid
     assert announced_in(plan) == set(valid)
     assert {ping.source_node for ping in plan.pings} == {pinged}
+
+
+def test_the_first_to_arrive_stays_valid_wherever_the_file_says_it_and_comes_back_behind() -> None:
+    first = compile_again(spec_with(OVERLAPPING, order=("a", "b")), None)
+    other = compile_again(spec_with(OVERLAPPING, order=("b", "a")), first.allocations)
+    assert set(routes_of(other.plan)) == announced_in(other.plan) == {"10.0.0.0/16", "10.1.0.0/24"}
+    without = compile_again(spec_with({"b": OVERLAPPING["b"]}), other.allocations)
+    assert set(routes_of(without.plan)) == {"10.0.1.0/24", "10.1.0.0/24"}
+    back = compile_again(spec_with(OVERLAPPING, order=("a", "b")), without.allocations)
+    assert set(routes_of(back.plan)) == announced_in(back.plan) == {"10.0.1.0/24", "10.1.0.0/24"}
 
 
 def test_vpcs_that_are_apart_are_both_routed_and_announced() -> None:
