@@ -26,6 +26,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "up": Verb("up", "Bring a lab up, or go on with one that is half-way."),
+    "apply": Verb("apply", "Change a running lab to what a file says, and touch nothing else."),
     "down": Verb("down", "End a lab and everything that is left of it."),
     "status": Verb("status", "Show tunnels, BGP sessions and routes as they are now."),
     "routes": Verb("routes", "Show the route tables of a border gateway or a VPC as they are now."),

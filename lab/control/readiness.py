@@ -5,7 +5,7 @@ Causes come before consequences: a session is not asked for while its tunnel is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -82,6 +82,8 @@ def _tunnel_lacks(node: NodePlan, seen: NodeReport) -> Iterator[Lack]:
     reports = {tunnel.name: tunnel for tunnel in (seen.endpoint.tunnels if seen.endpoint else ())}
     for tunnel in node.endpoint.tunnels if node.endpoint else ():
         report = reports.get(tunnel.name)
+        if not tunnel.admin_up and report is not None and report.ike is not None:
+            yield Lack("tunnels", tunnel_label(tunnel.name, node.name), "administratively down, and has SAs still")
         if tunnel.admin_up and (report is None or report.state != "up"):
             yield Lack("tunnels", tunnel_label(tunnel.name, node.name), describe_tunnel(report))
 
@@ -134,6 +136,33 @@ def _offered(border_gateway: str, vpc: str, report: LabReport) -> tuple[IPv4Netw
         ),
         (),
     )
+
+
+def lacks_of_drain(plan: LabPlan, tunnels: Collection[str], report: LabReport) -> tuple[Lack, ...]:
+    """What is still sent into these tunnels: nothing is, once no end takes or has a route over one of them."""
+    return tuple(
+        lack
+        for pair in plan.tunnels
+        if pair.name in tunnels
+        for name in (pair.cloud_node, pair.idc_node)
+        for lack in _drain_lacks(plan.node(name), pair.name, report)
+    )
+
+
+def _drain_lacks(node: NodePlan, tunnel: str, report: LabReport) -> Iterator[Lack]:
+    status = next((status for status in report.nodes if status.name == node.name), None)
+    seen = status.report if status is not None and not status.stale else None
+    label = tunnel_label(tunnel, node.name)
+    if seen is None:
+        yield Lack("nodes", label, "its agent does not say what is routed over it")
+        return
+    interfaces = {end.interface for end in (node.endpoint.tunnels if node.endpoint else ()) if end.name == tunnel}
+    for session in seen.speaker.sessions if seen.speaker else ():
+        if session.name == tunnel and session.accepted:
+            yield Lack("sessions", label, f"its neighbor still announces {len(session.accepted)} prefixes")
+    for route in seen.routes:
+        if any(hop.interface in interfaces for hop in route.next_hops):
+            yield Lack("routes", label, f"{route.destination} is still routed over it")
 
 
 def _describe_session(report: SessionReport | None) -> str:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lab.control import record
 from lab.control.computers import Computer, any_computer_of, choose_place, computer_of, place_of
 from lab.control.keys import keys_of
 from lab.control.pings import PingAnswer, ping_tunnels
 from lab.control.progress import PhaseTime, Progress, Stopwatch
-from lab.control.readiness import lacks, reached_phases
+from lab.control.readiness import Lack, lacks, reached_phases
 from lab.control.wanted import Wanted, recalled_allocations, remember
+from lab.control.watching import watch_until_nothing_lacks
 from lab.errors import NotConverged, UsageError
-from lab.plan.codec import digest, from_json, to_json
+from lab.plan.codec import digest, to_json
 from lab.plan.compile import compile_again
 from lab.plan.model import LabPlan
-from lab.plan.report import LabReport, NodeStatus
+from lab.plan.report import LabReport
 from lab.spec.model import LabSpec
 from lab.substrate import pace
-from lab.wire.client import Client, LabGone, error_of
-from lab.wire.messages import Message
+from lab.wire.client import Client, LabGone
 
 READY_S = 60.0
 """Seconds that a lab is given to become ready, on the reference host (scaled by this host's slowness)."""
@@ -68,7 +68,7 @@ def bring_up(spec: LabSpec, *, substrate: str, use_snapshot: bool, timeout_s: fl
                 watch.doing("making nodes and links")
                 keys = keys_of(spec, compiled)
                 remember(Wanted(spec, compiled.allocations), keys)
-                _apply(client, plan, keys)
+                give(client, plan, keys)
             except BaseException:
                 if started:  # without its plan a lab is nothing that one could look at
                     _clear(plan.name, place)
@@ -100,51 +100,43 @@ def _runs(plan: LabPlan, computer: Computer) -> bool:
             running = client.call("report", deadline_s=ANSWER_S * pace.slowness())["plan_digest"]
     except (LabGone, NotConverged):  # it runs but does not answer as it should: start afresh
         return False
-    if running not in ("", digest(plan)):
+    if running not in ("", digest(plan)) and record.read_plan(plan.name) != plan:  # else it was given half of it
         raise UsageError(
             f"lab {plan.name} runs already, with another plan",
-            mend=f"`vpnlab down --name {plan.name}` first, or choose another --name",
+            mend=f"`vpnlab apply --name {plan.name}` changes it, `vpnlab down --name {plan.name}` ends it; "
+            "or choose another --name",
         )
     return bool(running)
 
 
-def _apply(client: Client, plan: LabPlan, keys: Mapping[str, str]) -> None:
+def give(client: Client, plan: LabPlan, keys: Mapping[str, str]) -> None:
+    """Remember a plan, and have the lab carry it out."""
     record.write_plan(plan)
     client.call("apply", deadline_s=READY_S * pace.slowness(), plan=to_json(plan), keys=dict(keys))
 
 
 def _await_ready(client: Client, plan: LabPlan, timeout_s: float, watch: Stopwatch, *, started: bool) -> LabReport:
-    deadline = time.monotonic() + timeout_s
-    if not started:  # what its agents said last may be old
-        client.call("report", deadline_s=timeout_s)
-    client.send({"call": "watch"})
-    report = LabReport(plan.name, "", ())
-    missing = lacks(plan, report)
-    while missing:
-        message = client.receive(deadline - time.monotonic())
-        if message is None:
-            raise NotConverged(
-                f"lab {plan.name} is not ready after {timeout_s:.0f} s; awaited, with what was seen last:\n"
-                + "\n".join(f"  {lack}" for lack in missing),
-                mend="`vpnlab events` and `vpnlab logs NODE` say more; `vpnlab up` goes on, `vpnlab down` ends the lab",
-            )
-        report = _updated(report, message)
-        missing = lacks(plan, report)
+    def seen(missing: tuple[Lack, ...]) -> None:
         for phase in reached_phases(missing):
             watch.reached(phase)
         if missing:
             watch.doing(f"waiting for {missing[0]}")
+
+    report, missing = watch_until_nothing_lacks(
+        client, plan.name, lambda report: lacks(plan, report), timeout_s, seen, afresh=not started
+    )
+    if missing:
+        raise not_ready(plan.name, timeout_s, missing)
     return report
 
 
-def _updated(report: LabReport, message: Message) -> LabReport:
-    """The report with what a message of the watch brings: the whole lab at first, single nodes later."""
-    if "lab" in message:
-        return from_json(LabReport, message["lab"])
-    if "error" in message:
-        raise error_of(message["error"])
-    status = from_json(NodeStatus, message["node"])
-    return replace(report, nodes=tuple(status if node.name == status.name else node for node in report.nodes))
+def not_ready(lab: str, timeout_s: float, missing: tuple[Lack, ...]) -> NotConverged:
+    """The error that names everything that was awaited in vain."""
+    return NotConverged(
+        f"lab {lab} is not ready after {timeout_s:.0f} s; awaited, with what was seen last:\n"
+        + "\n".join(f"  {lack}" for lack in missing),
+        mend="`vpnlab events` and `vpnlab logs NODE` say more; `vpnlab up` goes on, `vpnlab down` ends the lab",
+    )
 
 
 def _ping(client: Client, plan: LabPlan) -> tuple[PingAnswer, ...]:

@@ -10,16 +10,18 @@ from typing import Any, Self
 
 import pytest
 from click.testing import CliRunner, Result
+from living import LivingLab
 
 from bgp.report import SessionReport, SpeakerReport
 from endpoint.plan import NextHop
 from endpoint.report import ChildSaReport, EndpointReport, IkeSaReport, TunnelReport
 from lab.cli.main import cli
-from lab.control import record, status
+from lab.control import change, record, status
 from lab.control.readiness import expected_prefixes
+from lab.control.wanted import Wanted, remember
 from lab.node.forwarding import forwarding_of
 from lab.plan.codec import digest, to_json
-from lab.plan.compile import compile_plan
+from lab.plan.compile import compile_again, compile_plan
 from lab.plan.model import LabPlan, NodePlan
 from lab.plan.report import InstalledRoute, LabReport, NodeReport, NodeStatus, Offer
 from lab.spec.load import reference
@@ -140,3 +142,16 @@ def node_report(plan: LabPlan, node: NodePlan) -> NodeReport:
         speaker=SpeakerReport(101, 0, None, sessions) if node.speaker else None,
         offers=offers,
     )
+
+
+@pytest.fixture
+def living_lab(monkeypatch) -> LivingLab:
+    """The reference lab, brought up, which follows the plans that it is given."""
+    compiled = compile_again(reference(), None)
+    lab = LivingLab(compiled.plan, ready_report)
+    record.write_place(compiled.plan.name, record.Place("microvm", "a test"))
+    record.write_plan(compiled.plan)
+    remember(Wanted(reference(), compiled.allocations), {"hq-1": "first-key", "hq-2": "second-key"})
+    for module in (status, change):
+        monkeypatch.setattr(module, "computer_of", lambda name, place: lab)  # noqa: ARG005 - the signature
+    return lab

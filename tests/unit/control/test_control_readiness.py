@@ -10,7 +10,7 @@ import pytest
 from bgp.report import RefusedPrefix, SessionReport, SpeakerReport
 from endpoint.plan import NextHop
 from endpoint.report import ChildSaReport, EndpointReport, TunnelReport
-from lab.control.readiness import expected_prefixes, lacks, reached_phases
+from lab.control.readiness import expected_prefixes, lacks, lacks_of_drain, reached_phases
 from lab.plan.compile import compile_plan
 from lab.plan.report import InstalledRoute, LabReport, NodeReport, NodeStatus, Offer
 from lab.spec.load import reference
@@ -164,3 +164,27 @@ def test_a_tunnel_that_is_switched_off_is_not_waited_for():
         )
 
     assert not [lack for lack in lacks(plan, changed("bgw1", report=all_down)) if "bgw1" in lack.what]
+
+
+def test_a_tunnel_is_drained_once_no_end_takes_or_has_a_route_over_it():
+    assert [str(lack) for lack in lacks_of_drain(PLAN, ("hq-1",), ready_report())] == [
+        "tunnel hq-1 on bgw1: its neighbor still announces 1 prefixes",
+        "tunnel hq-1 on bgw1: 172.16.1.0/24 is still routed over it",
+        "tunnel hq-1 on hq-gw: its neighbor still announces 1 prefixes",
+        "tunnel hq-1 on hq-gw: 10.0.1.0/24 is still routed over it",
+    ]
+    assert lacks_of_drain(PLAN, (), ready_report()) == ()
+    gone = changed("bgw1", report=without_routes)
+    assert {lack.what for lack in lacks_of_drain(PLAN, ("hq-1",), gone)} == {"tunnel hq-1 on hq-gw"}
+
+
+def test_who_does_not_answer_may_still_send_into_a_tunnel():
+    stale = changed("bgw1", report=without_routes, stale=True)
+    assert "tunnel hq-1 on bgw1: its agent does not say what is routed over it" in [
+        str(lack) for lack in lacks_of_drain(PLAN, ("hq-1",), stale)
+    ]
+
+
+def without_routes(report):
+    sessions = tuple(replace(session, accepted=()) for session in report.speaker.sessions)
+    return replace(report, routes=(), speaker=replace(report.speaker, sessions=sessions))
