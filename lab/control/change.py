@@ -13,9 +13,8 @@ from lab.control.progress import Progress, Stopwatch
 from lab.control.readiness import Lack, lacks, lacks_of_drain
 from lab.control.status import REPORT_S, known
 from lab.control.up import READY_S, give, not_ready
-from lab.control.wanted import Wanted, recall, remember
+from lab.control.wanted import Wanted, recalled, remember
 from lab.control.watching import watch_until_nothing_lacks
-from lab.errors import LabSaysNo
 from lab.plan.codec import digest, to_json
 from lab.plan.compile import compile_again
 from lab.plan.difference import Asked, Difference, difference, going_down
@@ -53,12 +52,7 @@ def change_lab(name: str, edit: Edit, *, dry_run: bool, timeout_s: float | None,
     """
     with record.locked(name, lambda: progress.doing(f"waiting: another command is changing lab {name}")):
         place, running = known(name)
-        now = recall(name)
-        if now is None:
-            raise LabSaysNo(
-                f"nothing is remembered of what lab {name} was asked to be",
-                mend=f"`vpnlab down --name {name}`, then `vpnlab up`",
-            )
+        now = recalled(name)
         spec = edit(now)
         compiled = compile_again(spec, now.allocations)
         then = Asked(spec, compiled.allocations, keys_of(spec, compiled))

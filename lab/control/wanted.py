@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from lab.control import record
+from lab.control.status import known
+from lab.errors import LabSaysNo
 from lab.plan.allocations import Allocations
 from lab.plan.codec import from_json, to_json
 from lab.spec.model import LabSpec
@@ -39,6 +41,18 @@ def recall(name: str) -> Wanted | None:
         return Wanted(spec, from_json(Allocations, data.get("allocations")))
     except (ValidationError, ValueError):
         return None
+
+
+def recalled(name: str) -> Wanted:
+    """What a lab was asked to be last. Raises UsageError for a lab that nobody knows, LabSaysNo where it is lost."""
+    known(name)
+    wanted = recall(name)
+    if wanted is None:
+        raise LabSaysNo(
+            f"nothing is remembered of what lab {name} was asked to be",
+            mend=f"`vpnlab down --name {name}`, then `vpnlab up`",
+        )
+    return wanted
 
 
 def recalled_allocations(name: str) -> Allocations | None:

@@ -37,6 +37,7 @@ class Forwarding:
 
 def forwarding_of(plan: NodePlan, learned: Learned, offered: Offered, carrying: frozenset[str]) -> Forwarding:
     """What the node forwards now; `carrying` names the tunnels' interfaces that carry traffic."""
+    carrying -= frozenset(plan.draining)
     tunnels = plan.endpoint.tunnels if plan.endpoint else ()
     static = dict(static_routes(plan.routes, tunnels, carrying))
     if plan.tables is not None:

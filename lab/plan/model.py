@@ -72,7 +72,8 @@ class VpcTable:
 class NodePlan:
     """All that one node needs. `sysctls` are paths below /proc/sys with their values.
 
-    `tables` has a border gateway alone, `vpc_table` the router of a VPC.
+    `tables` has a border gateway alone, `vpc_table` the router of a VPC. `draining` names interfaces of tunnels over
+    which nothing is to be routed any more although they carry.
     """
 
     name: str
@@ -85,6 +86,7 @@ class NodePlan:
     speaker: SpeakerPlan | None = None
     tables: GatewayTables | None = None
     vpc_table: VpcTable | None = None
+    draining: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,3 +80,9 @@ def test_a_customers_device_forwards_by_its_own_bgp():
     found = forwarding_of(DEVICE, learned, {}, BOTH)
     assert found.bgp == {VPC: (NextHop("xfrm1", IPv4Address("169.254.10.2")),)}
     assert found.offers == ()
+
+
+def test_nothing_is_routed_over_a_tunnel_that_is_drained_whoever_says_so():
+    static = with_static(Route(IDC, NextHopType.VPN_CONNECTION, "hq", RouteType.STATIC))
+    assert forwarding_of(replace(static, draining=("xfrm1",)), {}, {}, BOTH).static[IDC] == (HOPS["hq-2"],)
+    assert forwarding_of(replace(GATEWAY, draining=("xfrm1",)), LEARNED, {}, BOTH).bgp == {IDC: (HOPS["hq-2"],)}
