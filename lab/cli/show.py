@@ -12,6 +12,8 @@ from rich.text import Text
 
 from bgp.report import SessionReport
 from endpoint.report import TunnelReport
+from lab.cloud.high_availability import HaStatus
+from lab.control.connections import connection_statuses
 from lab.control.doctor import AREAS, Check
 from lab.control.labs import KnownLab
 from lab.control.pings import PingAnswer
@@ -42,7 +44,7 @@ def status_table(status: Status, width: int, pings: Iterable[PingAnswer] = ()) -
     plan, report = status.plan, status.report
     parts: list[RenderableType] = [Text(f"lab {plan.name} on {status.place.substrate}", style="bold"), Text()]
     parts += [_tunnels(plan, report, {answer.plan.tunnel: answer for answer in pings}, wide=width >= WIDE), Text()]
-    parts += [_routes(plan, report)]
+    parts += [_connections(plan, report), Text(), _routes(plan, report)]
     if status.lacking:
         parts += [Text(), Text("not ready:", style=BAD)]
         parts += [Text(f"  {lack}") for lack in status.lacking]
@@ -120,6 +122,21 @@ def _tunnels(plan: LabPlan, report: LabReport, pings: dict[str, PingAnswer], *, 
         if answer is not None and answer.round_trip_ms is not None:
             row.append(f"{answer.round_trip_ms:.1f} ms")
         table.add_row(*row)
+    return table
+
+
+def _connections(plan: LabPlan, report: LabReport) -> Table:
+    table = plain_table("VPN connection", "border gateway", "customer gateway", "routing", "haStatus")
+    for connection in connection_statuses(plan, report):
+        named = connection.plan
+        redundant = connection.ha_status is HaStatus.REDUNDANCY
+        table.add_row(
+            named.name,
+            named.border_gateway,
+            named.customer_gateway,
+            "BGP" if named.bgp else "static",
+            Text(connection.ha_status, style=GOOD if redundant else NOTE),
+        )
     return table
 
 

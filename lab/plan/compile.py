@@ -20,6 +20,7 @@ from lab.cloud.routing import NextHopType, longest_prefix
 from lab.plan.allocations import Allocations, Numbering
 from lab.plan.model import (
     PLAN_VERSION,
+    ConnectionPlan,
     GatewayPort,
     LabPlan,
     LinkEnd,
@@ -132,6 +133,17 @@ def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
         links=tuple(drawing.links),
         tunnels=tuple(tunnels),
         pings=tuple(ping for pair in tunnels for ping in _pings(spec, pair, drawing.numbers)),
+        connections=tuple(
+            ConnectionPlan(
+                connection.name,
+                connection.border_gateway,
+                connection.customer_gateway,
+                connection.public_addresses,
+                connection.customer.public_addresses,
+                connection.spec.bgp,
+            )
+            for connection in found
+        ),
     )
     return Compiled(plan, drawing.numbers.allocations())
 

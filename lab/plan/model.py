@@ -119,6 +119,18 @@ class TunnelPair:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionPlan:
+    """A VPN connection: the public addresses that its tunnels may run between."""
+
+    name: str
+    border_gateway: str
+    customer_gateway: str
+    cloud_addresses: tuple[IPv4Address, ...]
+    customer_addresses: tuple[IPv4Address, ...]
+    bgp: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PingPlan:
     """A ping that must pass through one tunnel, both ways: from an instance to a host in the IDC."""
 
@@ -139,6 +151,7 @@ class LabPlan:
     links: tuple[LinkPlan, ...]
     tunnels: tuple[TunnelPair, ...]
     pings: tuple[PingPlan, ...]
+    connections: tuple[ConnectionPlan, ...] = ()
 
     def node(self, name: str) -> NodePlan:
         """The node of that name; KeyError when there is none."""

@@ -11,6 +11,7 @@ from lab.cli.consoles import output
 from lab.cli.output import print_json, say
 from lab.cli.show import labs_table, status_table
 from lab.cli.target import wanted_name
+from lab.control.connections import ConnectionStatus, connection_statuses
 from lab.control.labs import all_labs
 from lab.control.status import Status, status_of
 from lab.errors import LabSaysNo
@@ -46,11 +47,27 @@ def command(topology: str | None, name: str | None, *, everything: bool, output_
 
 def _show(found: Status, output_format: str) -> None:
     if output_format == "json":
+        connections = [_as_json(connection) for connection in connection_statuses(found.plan, found.report)]
         print_json("status", lab=found.plan.name, ready=not found.lacking, lacking=[str(x) for x in found.lacking],
-                   substrate=found.place.substrate, why=found.place.why, report=to_json(found.report))  # fmt: skip
+                   substrate=found.place.substrate, why=found.place.why, report=to_json(found.report),
+                   vpn_connections=connections)  # fmt: skip
     else:
         console = output()
         console.print(status_table(found, console.width))
+
+
+def _as_json(connection: ConnectionStatus) -> dict[str, object]:
+    tunnels = [
+        {
+            "name": tunnel.name,
+            "cloud_address": str(tunnel.pair.cloud),
+            "customer_address": str(tunnel.pair.customer),
+            "admin_status": tunnel.admin,
+            "operational_status": tunnel.operational,
+        }
+        for tunnel in connection.tunnels
+    ]
+    return {**to_json(connection.plan), "ha_status": connection.ha_status, "tunnels": tunnels}
 
 
 def _list(output_format: str) -> None:

@@ -1,0 +1,67 @@
+"""VPN connections and tunnels with the status that the cloud's console gives them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.cloud.high_availability import AddressPair, HaStatus, ha_status
+from lab.cloud.tunnel_status import Status, operational_status
+from lab.node.coupling import carrying_interfaces
+from lab.plan.model import ConnectionPlan, LabPlan, NodePlan
+from lab.plan.report import LabReport, NodeReport
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelStatus:
+    """A VPN tunnel as the cloud sees it: what the user wants, and what is so at the cloud's end."""
+
+    name: str
+    pair: AddressPair
+    admin: Status
+    operational: Status
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """A VPN connection with its tunnels."""
+
+    plan: ConnectionPlan
+    ha_status: HaStatus
+    tunnels: tuple[TunnelStatus, ...]
+
+
+def connection_statuses(plan: LabPlan, report: LabReport) -> tuple[ConnectionStatus, ...]:
+    """All VPN connections of a lab, in the file's order. A node that has not reported, or is stale, is not UP."""
+    found = []
+    for connection in plan.connections:
+        node = plan.node(connection.border_gateway)
+        carrying = _carrying(node, _fresh(report, node.name))
+        tunnels = tuple(
+            _tunnel_status(node, pair.name, AddressPair(pair.cloud_address, pair.customer_address), carrying)
+            for pair in plan.tunnels
+            if pair.vpn_connection == connection.name
+        )
+        state = ha_status(
+            connection.cloud_addresses,
+            connection.customer_addresses,
+            ((tunnel.pair, tunnel.operational) for tunnel in tunnels),
+        )
+        found.append(ConnectionStatus(connection, state, tunnels))
+    return tuple(found)
+
+
+def _tunnel_status(node: NodePlan, name: str, pair: AddressPair, carrying: frozenset[str]) -> TunnelStatus:
+    tunnels = {tunnel.name: tunnel for tunnel in (node.endpoint.tunnels if node.endpoint else ())}
+    admin = Status.UP if tunnels[name].admin_up else Status.DOWN
+    carries = tunnels[name].interface in carrying
+    return TunnelStatus(name, pair, admin, operational_status(admin, negotiated=carries, path_up=carries))
+
+
+def _carrying(node: NodePlan, seen: NodeReport | None) -> frozenset[str]:
+    if node.endpoint is None or seen is None or seen.endpoint is None:
+        return frozenset()
+    return carrying_interfaces(node.endpoint, seen.endpoint, seen.interfaces)
+
+
+def _fresh(report: LabReport, node: str) -> NodeReport | None:
+    return next((status.report for status in report.nodes if status.name == node and not status.stale), None)
