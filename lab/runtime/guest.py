@@ -14,6 +14,7 @@ from lab.loop import Loop
 from lab.runtime.ports import open_ports
 from lab.runtime.process import LabProcess
 from lab.runtime.server import Server
+from lab.runtime.switches import hold_switches
 from lab.runtime.warmup import warm_up
 
 RUN_DIRECTORY = Path("/run/vpnlab")
@@ -55,11 +56,14 @@ class Ports:
 def main() -> None:
     """Serve until a caller ends the lab; the machine powers off then."""
     warm_up()
+    switches = hold_switches()
     RUN_DIRECTORY.mkdir(mode=0o700, exist_ok=True)
     loop = Loop(time.monotonic)
     lab = LabProcess(loop, RUN_DIRECTORY)
     Ports(loop, Server(loop, lab, RUN_DIRECTORY / "sessions.log"), open_ports())
     loop.run()
+    for switch in switches:
+        switch.close()
 
 
 if __name__ == "__main__":
