@@ -20,6 +20,7 @@ from bgp.speaker import Speaker
 from endpoint.endpoint import Endpoint
 from endpoint.errors import EndpointError
 from endpoint.interfaces import apply_interfaces, observe_interfaces, set_sysctls
+from endpoint.mss import clamp_mss
 from endpoint.report import EndpointReport, InterfaceReport
 from endpoint.routes import BGP, STATIC, Origin, routes, set_routes
 from endpoint.source_routes import apply_source_routes
@@ -64,6 +65,7 @@ class Agent:
         self._watched: frozenset[int] = frozenset()
         self._again: Timer | None = None
         self._last_sent: object = None
+        self._clamps_mss = False
         self._isolated: frozenset[str] = frozenset()
         self._offered: Offered = {}
         self._forwarding = Forwarding({}, {})
@@ -113,6 +115,7 @@ class Agent:
         self._forbid_transit(plan)
         if plan.endpoint is not None:
             self._make_tunnels(plan)
+            self._clamp_mss()
         elif self._endpoint is not None:
             self._endpoint.stop()
             self._endpoint = None
@@ -133,6 +136,13 @@ class Agent:
             with self._noting("transit"):
                 forbid_transit(isolated)
                 self._isolated = isolated
+
+    def _clamp_mss(self) -> None:
+        """A gateway with tunnels lets TCP know what fits through them."""
+        if not self._clamps_mss:
+            with self._noting("mss"):
+                clamp_mss()
+                self._clamps_mss = True
 
     def _make_tunnels(self, plan: NodePlan) -> None:
         if plan.endpoint is not None and self._endpoint is not None:
