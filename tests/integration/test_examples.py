@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -30,6 +31,12 @@ def tunnels(report, node):
 
 def sessions(report, node):
     return {session.name: session for session in report.node(node).report.speaker.sessions}
+
+
+def dropped(lab):
+    """Packets that the border gateway has refused to forward between VPN connections."""
+    shown = lab.exec("bgw1", ["nft", "list", "table", "inet", "vpnlab_transit"]).stdout
+    return sum(map(int, re.findall(rb"counter packets (\d+)", shown)))
 
 
 def shut(plan, node, name):
@@ -92,6 +99,15 @@ class TestTwoCustomers:
     @pytest.mark.parametrize("host", ["red-host", "blue-host"])
     def test_each_customer_reaches_the_vpc(self, lab, host):
         assert lab.vpnlab("ping", "-c", "1", host, "vm1").returncode == 0
+
+    @pytest.mark.parametrize(("source", "target", "lan"), [("red", "172.16.2.10", "2"), ("blue", "172.16.1.10", "1")])
+    def test_nothing_is_forwarded_from_one_customer_to_the_other(self, lab, source, target, lan):
+        interface = lab.plan.node(f"{source}-gw").endpoint.tunnels[0].interface
+        lab.exec(f"{source}-gw", ["ip", "route", "add", f"172.16.{lan}.0/24", "dev", interface])
+        before = dropped(lab)
+        done = lab.exec(f"{source}-host", ["ping", "-n", "-q", "-c", "3", "-i", "0.2", "-W", "1", target])
+        assert b" 0 received" in done.stdout, done.stdout
+        assert dropped(lab) == before + 3, "the border gateway is not where they ended"
 
 
 class TestLegacy:
