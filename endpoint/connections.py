@@ -15,6 +15,10 @@ MARGIN = 0.1
 # IKEv1 has a DPD timeout of its own: unanswered intervals until the peer is dead.
 IKEV1_DPD_INTERVALS = 3
 
+# How many lifetimes the end that responds keeps an IKEv1 SA that nobody replaces (chosen: well past the end at which
+# the initiator replaces it and deletes it).
+IKEV1_RESPONDER_PATIENCE = 2
+
 
 def connection(tunnel: TunnelPlan) -> ViciMessage:
     """What load-conn is told; one IKE connection and one child, both with the tunnel's name.
@@ -62,9 +66,9 @@ def _child(tunnel: TunnelPlan) -> ViciMessage:
         "start_action": "none",
         "close_action": "none",
         "dpd_action": "restart" if tunnel.initiate else "clear",
-        **_limit("time", tunnel.child_lifetime_s),
-        **_limit("packets", tunnel.child_lifetime_packets),
-        **_limit("bytes", tunnel.child_lifetime_bytes),
+        **_limit(tunnel, "time", tunnel.child_lifetime_s),
+        **_limit(tunnel, "packets", tunnel.child_lifetime_packets),
+        **_limit(tunnel, "bytes", tunnel.child_lifetime_bytes),
     }
     if tunnel.if_id:
         child["if_id_in"] = child["if_id_out"] = str(tunnel.if_id)
@@ -72,19 +76,31 @@ def _child(tunnel: TunnelPlan) -> ViciMessage:
 
 
 def _ike_lifetime(tunnel: TunnelPlan) -> ViciMessage:
-    """rekey_time + over_time is the hard end: the planned lifetime."""
-    margin = _margin(tunnel.ike_lifetime_s)
+    """rekey_time + over_time is the hard end: the planned lifetime.
+
+    IKEv1 has no rekeying: a new IKE SA is negotiated from the start and takes over the children. When both ends do
+    that at a time, each gives the children to its own, and the end of the other one ends them. So there the end that
+    initiates does it, and the other end only long after, should the first have failed.
+    """
+    lifetime_s = tunnel.ike_lifetime_s * (IKEV1_RESPONDER_PATIENCE if _leaves_rekeying_to_the_peer(tunnel) else 1)
+    margin = _margin(lifetime_s)
     return {
-        "rekey_time": f"{tunnel.ike_lifetime_s - margin}s",
+        "rekey_time": f"{lifetime_s - margin}s",
         "over_time": f"{margin}s",
         "rand_time": f"{margin}s",
         "reauth_time": "0s",
     }
 
 
-def _limit(unit: str, most: int) -> ViciMessage:
+def _limit(tunnel: TunnelPlan, unit: str, most: int) -> ViciMessage:
+    """A lifetime of the child. IKEv1 does not settle what becomes of two rekeyings at a time, so one end does them."""
     margin = _margin(most)
-    return {f"life_{unit}": str(most), f"rekey_{unit}": str(most - margin), f"rand_{unit}": str(margin)}
+    rekey = 0 if _leaves_rekeying_to_the_peer(tunnel) else most - margin
+    return {f"life_{unit}": str(most), f"rekey_{unit}": str(rekey), f"rand_{unit}": str(margin if rekey else 0)}
+
+
+def _leaves_rekeying_to_the_peer(tunnel: TunnelPlan) -> bool:
+    return tunnel.ike_version == 1 and not tunnel.initiate
 
 
 def _margin(whole: int) -> int:

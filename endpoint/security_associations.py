@@ -27,6 +27,11 @@ class TunnelSas:
         """Whether the child carries traffic."""
         return self.child is not None and self.child.state in CARRYING
 
+    @property
+    def handing_over(self) -> bool:
+        """Whether a new IKEv1 SA is being started that has taken the child along: charon lists it only afterwards."""
+        return self.child is None and self.ike.version == 1 and self.ike.state == "REKEYING"
+
 
 def by_tunnel(messages: Iterable[Mapping[str, Any]]) -> dict[str, TunnelSas]:
     """list-sa messages, each {connection: IKE SA}, by connection.

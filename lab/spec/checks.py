@@ -16,7 +16,7 @@ from lab.spec.route_checks import (
     vpc_routes_lead_to_attached_gateways,
 )
 from lab.spec.rule_parts import Findings, Placed, apart, distinct, is_host, overlaps, refers, row, within
-from lab.spec.wording import Finding, Path, dotted
+from lab.spec.wording import Finding, Path, dotted, shown
 
 ROUTER_NODE = "internet"  # the router between the two sides
 VPC_NODE_PREFIX = "vpc-"  # the node of VPC `app` is called vpc-app
@@ -231,6 +231,23 @@ def inner_networks_are_unique(spec: LabSpec) -> Findings:
                 break
 
 
+def identity_pairs_tell_the_keys_apart(spec: LabSpec) -> Findings:
+    """Ours: a gateway's IKE daemon finds the pre-shared key by the identities of the two ends alone."""
+    seen: dict[tuple[str, str, str, str], tuple[Path, Tunnel]] = {}
+    for path, connection, tunnel in _tunnels(spec):
+        local_id = tunnel.local_id or str(tunnel.cloud_address)
+        remote_id = tunnel.remote_id or str(tunnel.customer_address)
+        for kind, gateway in (("border", connection.border_gateway), ("customer", connection.customer_gateway)):
+            first, other = seen.setdefault((kind, gateway, local_id, remote_id), (path, tunnel))
+            same_pair = (tunnel.cloud_address, tunnel.customer_address) == (other.cloud_address, other.customer_address)
+            if not same_pair and not (tunnel.psk and tunnel.psk == other.psk):
+                step = "local_id" if tunnel.local_id else "remote_id"
+                what = f"the identities {shown(local_id)} and {shown(remote_id)} are those of {dotted(first)} too"
+                why = f"{kind} gateway {gateway} tells the keys of its tunnels apart by the two identities"
+                yield Finding((*path, step), what, why, "use other identities, or write the same psk for both")
+                break
+
+
 def cloud_inner_address_is_in_the_inner_network(spec: LabSpec) -> Findings:
     """The cloud's inner address is one of the two hosts of the inner network."""
     for path, _, tunnel in _tunnels(spec):
@@ -289,6 +306,7 @@ RULES: tuple[Callable[[LabSpec], Findings], ...] = (
     tunnel_addresses_belong_to_their_ends,
     one_tunnel_per_address_pair,
     inner_networks_are_unique,
+    identity_pairs_tell_the_keys_apart,
     cloud_inner_address_is_in_the_inner_network,
     static_routes_lead_somewhere,
     vpc_routes_lead_to_attached_gateways,

@@ -95,6 +95,21 @@ def test_rekeying_starts_within_the_lifetime_and_the_lifetime_is_never_passed(li
     assert 0 <= int(child["rekey_time"]) - int(child["rand_time"]) < int(child["life_time"]) == lifetime
 
 
+@pytest.mark.parametrize(("version", "initiate"), [(1, True), (2, True), (2, False)])
+def test_an_ike_sa_lives_as_long_as_planned_at_whichever_end_replaces_it(version, initiate):
+    conn = connection(replace(TUNNEL, ike_version=version, initiate=initiate, ike_lifetime_s=1000))["hq/1"]
+    assert (conn["rekey_time"], conn["over_time"], conn["rand_time"]) == ("900s", "100s", "100s")
+
+
+def test_with_ikev1_the_end_that_responds_leaves_new_sas_to_the_other_one():
+    end = replace(TUNNEL, ike_version=1, initiate=False, ike_lifetime_s=1000, child_lifetime_packets=500)
+    conn = connection(end)["hq/1"]
+    assert seconds(conn["rekey_time"]) - seconds(conn["rand_time"]) > 1000
+    child = conn["children"]["hq/1"]
+    assert (child["life_time"], child["life_packets"]) == ("3600", "500")
+    assert {child[f"rekey_{unit}"] for unit in ("time", "packets", "bytes")} == {"0"}
+
+
 def test_a_key_belongs_to_the_identities_of_its_tunnel_and_may_begin_like_an_encoding():
     assert shared_key(TUNNEL, "0xff") == {
         "id": "hq/1",

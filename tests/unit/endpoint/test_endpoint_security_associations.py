@@ -1,3 +1,5 @@
+import pytest
+
 from endpoint.security_associations import by_tunnel
 
 IKE = {
@@ -85,3 +87,16 @@ def test_of_several_ike_sas_the_one_that_carries_counts_whatever_the_order():
 def test_the_newer_of_two_that_carry_counts():
     sas = by_tunnel([ike(CHILD, uniqueid=b"4"), ike(CHILD, uniqueid=b"3")])["hq/1"]
     assert sas.ike.unique_id == 4
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "children", "expected"),
+    [
+        (b"1", b"REKEYING", (), True),
+        (b"1", b"REKEYING", (CHILD,), False),
+        (b"1", b"ESTABLISHED", (), False),
+        (b"2", b"REKEYING", (), False),
+    ],
+)
+def test_a_replaced_ikev1_sa_without_its_child_has_handed_it_over(version, state, children, expected):
+    assert by_tunnel([ike(*children, version=version, state=state)])["hq/1"].handing_over is expected

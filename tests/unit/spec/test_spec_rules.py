@@ -218,6 +218,11 @@ BROKEN: dict[str, tuple[Edit, str, str]] = {
         f"{CONNECTION}.tunnels[1].inner",
         f"169.254.10.0/30 is the inner network of {TUNNEL} too",
     ),
+    "identities twice, with other keys": (
+        lambda t: [tunnel(t, n).update(local_id="cloud", remote_id="hq", psk=f"key-{n}") for n in (0, 1)],
+        f"{CONNECTION}.tunnels[1].local_id",
+        f"the identities 'cloud' and 'hq' are those of {TUNNEL} too",
+    ),
     "cloud's inner address elsewhere": (
         lambda t: tunnel(t).update(cloud_inner_address="169.254.10.3"),
         f"{TUNNEL}.cloud_inner_address",
