@@ -57,7 +57,7 @@ def gateway_routes(node: NodePlan, seen: NodeReport) -> GatewayRoutes:
     assert tables is not None  # noqa: S101 - the caller's condition, for the type checker
     carrying: frozenset[str] = frozenset()
     if node.endpoint is not None and seen.endpoint is not None:
-        carrying = carrying_interfaces(node.endpoint, seen.endpoint, seen.interfaces)
+        carrying = carrying_interfaces(node.endpoint, seen.endpoint, seen.interfaces) - frozenset(node.draining)
     propagated = (*tables.propagated, *_accepted(tables, seen))
     up: dict[str, list[str]] = {}
     for port in tables.tunnels:

@@ -57,13 +57,15 @@ def valid_now(tables: GatewayTables, learned: Learned, carrying: frozenset[str])
 
 
 def _learned_routes(tables: GatewayTables, learned: Learned) -> Iterator[Route]:
-    connection_of = {port.tunnel: port.vpn_connection for port in tables.tunnels}
+    """BGP's paths as routes. Those of a session that has just left the plan, and soon the RIB, lead nowhere."""
+    connection_of = {port.tunnel: port.vpn_connection for port in tables.tunnels}  # a session is called as its tunnel
     for prefix, paths in learned.items():
         for path in paths:
-            connection = connection_of[path.neighbor]  # a session is called as its tunnel
-            yield Route(
-                prefix, NextHopType.VPN_CONNECTION, connection, RouteType.EBGP, path.neighbor, len(path.as_path)
-            )
+            connection = connection_of.get(path.neighbor)
+            if connection is not None:
+                yield Route(
+                    prefix, NextHopType.VPN_CONNECTION, connection, RouteType.EBGP, path.neighbor, len(path.as_path)
+                )
 
 
 def _of_border_gateway(name: str, tables: GatewayTables, static: dict[IPv4Network, tuple[NextHop, ...]],

@@ -110,6 +110,63 @@ class TestTwoCustomers:
         assert dropped(lab) == before + 3, "the border gateway is not where they ended"
 
 
+class TestStatic:
+    example = "static"
+
+    def test_both_ends_share_their_static_route_between_the_tunnels(self, lab):
+        for node, destination in (("bgw1", "172.16.0.0/16"), ("hq-gw", "10.0.0.0/16")):
+            assert over(lab, node, destination) == {"xfrm1", "xfrm2"}
+
+    def test_a_tunnel_that_is_disabled_is_no_way_any_more(self, lab):
+        assert lab.vpnlab("tunnel", "disable", "hq-1").returncode == 0
+        for node, destination in (("bgw1", "172.16.0.0/16"), ("hq-gw", "10.0.0.0/16")):
+            assert over(lab, node, destination) == {"xfrm2"}
+        assert lab.vpnlab("ping", "-c", "2", "vm1", "hq-host").returncode == 0
+
+
+class TestRegionToRegion:
+    example = "region-to-region"
+
+    def test_static_routes_carry_traffic_between_the_regions(self, lab):
+        assert sessions(lab.status().report, "bgw1") == {}
+        assert lab.vpnlab("ping", "-c", "2", "vm1", "far-vm").returncode == 0
+
+
+class TestTwoVpcs:
+    example = "two-vpcs"
+
+    def test_the_vpcs_reach_each_other(self, lab):
+        assert lab.vpnlab("ping", "-c", "2", "vm1", "vm2").returncode == 0
+
+    def test_the_later_of_two_that_overlap_takes_over_when_the_first_goes_and_keeps_its_place(self, lab, tmp_path):
+        file = EXAMPLES / "two-vpcs.vpnlab.yaml"
+        assert subnets(lab) == {"10.0.1.0/24", "10.0.2.0/24"}
+        without = tmp_path / "without.vpnlab.yaml"
+        without.write_text(file.read_text().replace("    - {vpc: app, border_gateway: bgw1}\n", ""))
+        assert applied(lab, without).returncode == 0
+        assert subnets(lab) == {"10.0.1.0/25", "10.0.2.0/24"}
+        assert applied(lab, file).returncode == 0
+        assert subnets(lab) == {"10.0.1.0/25", "10.0.2.0/24"}
+
+
+def over(lab, node, destination):
+    """The interfaces of a route in a node's kernel."""
+    routes = lab.node(node).report.routes
+    return {hop.interface for route in routes if str(route.destination) == destination for hop in route.next_hops}
+
+
+def subnets(lab):
+    """The VPC subnets in the border gateway's kernel, which are those that the customer has learned."""
+    cloud = {str(route.destination) for route in lab.node("bgw1").report.routes if route.origin == "static"}
+    learned = {str(route.destination) for route in lab.node("hq-gw").report.routes if route.origin == "bgp"}
+    assert cloud == learned
+    return cloud
+
+
+def applied(lab, file):
+    return lab.vpnlab("apply", "-t", str(file))
+
+
 class TestLegacy:
     example = "legacy"
 

@@ -62,6 +62,11 @@ def test_bgp_takes_over_when_no_tunnel_of_a_static_route_is_up():
     assert found.bgp == {IDC: (HOPS["hq-1"], HOPS["hq-2"])}
 
 
+def test_a_session_that_has_left_the_plan_leads_nowhere():
+    fewer = replace(GATEWAY, tables=replace(GATEWAY.tables, tunnels=GATEWAY.tables.tunnels[1:]))
+    assert forwarding_of(fewer, LEARNED, {}, BOTH).bgp == {IDC: (HOPS["hq-2"],)}
+
+
 def test_a_shorter_as_path_wins():
     found = forwarding_of(GATEWAY, {IDC: (path("hq-1", 65010, 65010), path("hq-2"))}, {}, BOTH)
     assert found.bgp == {IDC: (HOPS["hq-2"],)}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import SpecError
 from lab.plan.compile import compile_plan
-from lab.spec.load import load_topology
+from lab.spec.load import load_topology, parse_topology
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 TUNNELS = {
@@ -26,8 +27,24 @@ TUNNELS = {
         "blue-1 203.0.113.30 198.51.100.20",
         "blue-2 203.0.113.40 192.0.2.20",
     ],
+    "static": ["hq-1 203.0.113.10 198.51.100.10", "hq-2 203.0.113.11 192.0.2.10"],
+    "two-vpcs": ["hq-1 203.0.113.10 198.51.100.10", "hq-2 203.0.113.11 192.0.2.10"],
+    "region-to-region": ["far-1 203.0.113.10 198.51.100.10", "far-2 203.0.113.11 192.0.2.10"],
     "legacy": ["old-1 203.0.113.10 198.51.100.10", "old-2 203.0.113.20 192.0.2.10"],
 }
+
+
+def test_every_example_is_looked_at():
+    assert {path.name.removesuffix(".vpnlab.yaml") for path in EXAMPLES.iterdir()} == set(TUNNELS)
+
+
+def test_bgp_between_two_regions_of_one_asn_is_refused():
+    text = (EXAMPLES / "region-to-region.vpnlab.yaml").read_bytes().replace(b"bgp: false", b"bgp: true")
+    with pytest.raises(SpecError) as caught:
+        parse_topology(text, "f")
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.what) == ("cloud.vpn_connections.far.local_asn", "both ends have ASN 65010")
+    assert "eBGP is between different ASNs" in str(problem.why)
 
 
 @pytest.mark.parametrize("name", TUNNELS)
