@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lab.cli.target import checked_name
+from lab.cli.names import checked_name
 from lab.spec.load import REFERENCE, STDIN, load_topology
 from lab.spec.model import LabSpec
 from lab.spec.reading import shown_file, topologies_in
