@@ -37,6 +37,7 @@ VERBS = {
     "exec": Verb("exec", "Run a command in a node."),
     "shell": Verb("shell", "Open a shell in a node."),
     "tunnel": Verb("tunnel", "Show the tunnels of a running lab, or change one of them."),
+    "cp": Verb("cp", "Copy a file out of a node or into it."),
     "ping": Verb("ping", "Ping through each tunnel, or from a node to a node or address."),
     "logs": Verb("logs", "Show the logs of a node's engines."),
     "events": Verb("events", "Show what happened in a lab."),

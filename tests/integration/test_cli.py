@@ -45,6 +45,19 @@ def test_five_megabytes_go_in_and_come_back_unchanged(running_lab):
     assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(data).digest()
 
 
+def test_a_file_is_copied_into_a_node_and_out_of_it(running_lab, tmp_path):
+    data = os.urandom(300_000)
+    (tmp_path / "in").write_bytes(data)
+    assert running_lab.vpnlab("cp", str(tmp_path / "in"), "vm1:/run/copied").returncode == 0
+    (tmp_path / "out").mkdir()
+    assert running_lab.vpnlab("cp", "vm1:/run/copied", str(tmp_path / "out")).returncode == 0
+    assert (tmp_path / "out" / "copied").read_bytes() == data
+    missing = running_lab.vpnlab("cp", "vm1:/run/nothing", str(tmp_path / "out"))
+    assert (missing.returncode == 0, [path.name for path in (tmp_path / "out").iterdir()]) == (False, ["copied"])
+    assert "/run/nothing" in missing.stderr
+    assert running_lab.vpnlab("exec", "vm1", "rm", "/run/copied").returncode == 0
+
+
 def test_a_reader_that_stops_reading_ends_the_command(running_lab):
     with subprocess.Popen(running_lab.argv("exec", "vm1", "yes"), stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
