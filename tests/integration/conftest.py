@@ -68,8 +68,8 @@ class LiveLab:
         )
 
     def argv(self, *args: str) -> list[str]:
-        """The command line of `vpnlab ARGS --name NAME`, to be started by the test itself."""
-        return [sys.executable, "-c", VPNLAB, args[0], "--name", self.name, *args[1:]]
+        """The command line of `vpnlab ARGS --name NAME`, to be started by the test itself. A verb may be two words."""
+        return [sys.executable, "-c", VPNLAB, *args[0].split(), "--name", self.name, *args[1:]]
 
     def up(self) -> subprocess.CompletedProcess[str]:
         """Bring the reference topology up under this name; fails the test when it is not ready."""
