@@ -11,6 +11,7 @@ from lab.cloud.vpc_routes import VpcRoute, forwarding_routes, vpc_routes
 from lab.control.status import status_of
 from lab.errors import LabSaysNo, UsageError
 from lab.node.coupling import carrying_interfaces
+from lab.node.forwarding import up_tunnels
 from lab.plan.model import GatewayTables, LabPlan, NodePlan
 from lab.plan.report import LabReport, NodeReport
 
@@ -59,11 +60,7 @@ def gateway_routes(node: NodePlan, seen: NodeReport) -> GatewayRoutes:
     if node.endpoint is not None and seen.endpoint is not None:
         carrying = carrying_interfaces(node.endpoint, seen.endpoint, seen.interfaces) - frozenset(node.draining)
     propagated = (*tables.propagated, *_accepted(tables, seen))
-    up: dict[str, list[str]] = {}
-    for port in tables.tunnels:
-        if port.interface in carrying:
-            up.setdefault(port.vpn_connection, []).append(port.tunnel)
-    table = valid_table(tables.static, propagated, up)
+    table = valid_table(tables.static, propagated, up_tunnels(tables, carrying))
     forwarding = {destination: routes for destination, routes in table.items() if routes}
     missing = frozenset(forwarding) - {route.destination for route in seen.routes}
     return GatewayRoutes(node.name, tables.static, propagated, forwarding, overlapped(propagated), missing)

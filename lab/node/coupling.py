@@ -32,9 +32,9 @@ def speaker_now(plan: SpeakerPlan, carrying: frozenset[str]) -> SpeakerPlan:
     """The speaker's plan for this moment: who opens the session waits for the tunnel, who listens does so at once.
 
     A refused connection would be tried again only after a second or more, and a session over a dead tunnel would
-    only wait for its hold timer.
+    only wait for its hold timer. One that is switched off stays in the plan, so that the speaker says so.
     """
-    neighbors = tuple(n for n in plan.neighbors if n.passive or n.interface in carrying)
+    neighbors = tuple(n for n in plan.neighbors if n.passive or not n.admin_up or n.interface in carrying)
     return replace(plan, neighbors=neighbors)
 
 

@@ -49,11 +49,17 @@ def forwarding_of(plan: NodePlan, learned: Learned, offered: Offered, carrying: 
 
 def valid_now(tables: GatewayTables, learned: Learned, carrying: frozenset[str]) -> ValidTable:
     """A border gateway's valid table at this moment."""
+    propagated = (*tables.propagated, *_learned_routes(tables, learned))
+    return valid_table(tables.static, propagated, up_tunnels(tables, carrying))
+
+
+def up_tunnels(tables: GatewayTables, carrying: frozenset[str]) -> dict[str, list[str]]:
+    """The tunnels of each VPN connection that carry traffic."""
     up: dict[str, list[str]] = {}
     for port in tables.tunnels:
         if port.interface in carrying:
             up.setdefault(port.vpn_connection, []).append(port.tunnel)
-    return valid_table(tables.static, (*tables.propagated, *_learned_routes(tables, learned)), up)
+    return up
 
 
 def _learned_routes(tables: GatewayTables, learned: Learned) -> Iterator[Route]:

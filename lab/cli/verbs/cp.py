@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,16 +60,14 @@ def place_of(text: str) -> Place:
 def _out(lab: str, source: Place, destination: Path) -> int:
     """The file comes whole or not at all."""
     final = destination / Path(source.path).name if destination.is_dir() else destination
-    with tempfile.NamedTemporaryFile(dir=final.parent, prefix=f".{final.name}.", delete=False) as draft:
-        try:
-            code = run(lab, source.node, [*READ, source.path], streams=Streams(stdin=None, stdout=draft.fileno()))
-            if code == 0:
-                umask = os.umask(0)
-                os.umask(umask)
-                Path(draft.name).chmod(0o666 & ~umask)
-                Path(draft.name).replace(final)
-        finally:
-            Path(draft.name).unlink(missing_ok=True)
+    draft = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("xb") as file:
+            code = run(lab, source.node, [*READ, source.path], streams=Streams(stdin=None, stdout=file.fileno()))
+        if code == 0:
+            draft.replace(final)
+    finally:
+        draft.unlink(missing_ok=True)
     return code
 
 

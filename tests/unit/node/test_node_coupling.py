@@ -54,6 +54,12 @@ def test_who_opens_a_session_waits_for_the_tunnel_and_who_listens_does_not():
     assert [n.name for n in speaker_now(DEVICE.speaker, frozenset()).neighbors] == ["hq-1", "hq-2"]
 
 
+def test_a_session_that_is_switched_off_stays_in_the_plan_to_be_reported_so():
+    off = replace(GATEWAY.speaker.neighbors[0], admin_up=False)
+    plan = replace(GATEWAY.speaker, neighbors=(off, *GATEWAY.speaker.neighbors[1:]))
+    assert [n.name for n in speaker_now(plan, frozenset()).neighbors] == ["hq-1"]
+
+
 def path(interface, next_hop):
     return Path("-", interface, IPv4Address(next_hop), (65010,))
 
