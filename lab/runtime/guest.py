@@ -13,6 +13,7 @@ from pathlib import Path
 from lab.loop import Loop
 from lab.runtime.ports import open_ports
 from lab.runtime.process import LabProcess
+from lab.runtime.processors import start_processors
 from lab.runtime.server import Server
 from lab.runtime.switches import hold_switches
 from lab.runtime.warmup import warm_up
@@ -57,6 +58,7 @@ def main() -> None:
     """Serve until a caller ends the lab; the machine powers off then."""
     warm_up()
     switches = hold_switches()
+    start_processors()
     RUN_DIRECTORY.mkdir(mode=0o700, exist_ok=True)
     loop = Loop(time.monotonic)
     lab = LabProcess(loop, RUN_DIRECTORY)

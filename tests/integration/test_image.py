@@ -25,7 +25,7 @@ def boot(image: GuestImage, initramfs: Path) -> str:
     done = subprocess.run(
         [
             QEMU,
-            *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,-cx16", "-smp", "2", "-m", "512"),
+            *("-machine", "q35", "-accel", "tcg", "-cpu", "max,-cx16", "-smp", "1", "-m", "512"),
             *("-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio"),
             *("-kernel", str(image.kernel), "-initrd", str(initramfs)),
             *("-drive", f"if=none,file={image.root},format=raw,readonly=on,id=root"),

@@ -39,8 +39,8 @@ QMP_S = 10.0
 BOOT_S = 60.0
 """Seconds from QEMU's start to the resident process's first answer: 5-7 s under TCG on two idle cores."""
 BOOT_ATTEMPTS = 3
-"""Under QEMU 7.2's TCG a boot in some forty ended in a panic ("Oops: int3"), on a busy host with two processors: one
-ran a stale translation of code that the other was changing. A panic shows at once; trying again costs seconds."""
+"""Under QEMU 7.2's TCG a boot in some forty ended in a panic ("Oops: int3") while both processors booted: one ran a
+stale translation of code that the other was changing. A panic shows at once; trying again costs seconds."""
 PANIC = b"Kernel panic"
 LAST_BYTES = 16384
 """Bytes of a log that are looked at for a message: a panic's trace is shorter."""

@@ -32,10 +32,11 @@ SNAPSHOT_LINK = "snapshot"
 
 KERNEL_PARAMETERS = (
     "quiet mitigations=off random.trust_cpu=on nokaslr cryptomgr.notests no_timer_check audit=0 console=ttyS0 "
-    "panic=-1 oops=panic"
+    "panic=-1 oops=panic maxcpus=1"
 )
 """`panic=-1` with `-no-reboot` turns a kernel panic into QEMU's exit, which is an event to wait for; `oops=panic` makes
-one of every oops, after which a guest may live on without one of its processes."""
+one of every oops, after which a guest may live on without one of its processes. With `maxcpus=1` the kernel boots on
+one processor, as long as it patches its own code (lab.runtime.processors starts the others)."""
 
 
 @dataclass(frozen=True, slots=True)
