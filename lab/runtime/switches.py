@@ -27,7 +27,14 @@ def hold_switches() -> tuple[socket.socket, ...]:
         encapsulating.setsockopt(SOL_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)
         held.append(encapsulating)
     subprocess.run(["/usr/sbin/nft", "-f", "-"], input=ruleset(), text=True, check=True)
+    _connect_once()
     return tuple(held)
+
+
+def _connect_once() -> None:
+    """Make one TCP connection, over the loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        server.accept()[0].close()
 
 
 def ruleset() -> str:

@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 
 from lab.control import record
+from lab.control.computers import computer_of
 from lab.control.down import take_down
 from lab.control.paths import lab_directory
-from lab.control.status import Status, session_with, status_of
+from lab.control.status import Status, status_of
 from lab.errors import HostCannot
 from lab.plan.codec import from_json
 from lab.plan.model import LabPlan
@@ -82,7 +83,9 @@ class LiveLab:
 
     def session(self) -> AbstractContextManager[Client]:
         """A session with the lab process: `with lab.session() as client: client.call(...)`."""
-        return session_with(self.name)
+        place = record.read_place(self.name)
+        assert place is not None
+        return computer_of(self.name, place).connect()
 
     def call(self, call: str, *, within_s: float = 20.0, **args: Any) -> Any:
         with self.session() as client:

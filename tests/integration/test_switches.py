@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
+
+from lab.control import record
+from lab.control.computers import choose_place, computer_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -15,16 +20,40 @@ echo function > current_tracer
 SHOW = "grep -v '^#' /sys/kernel/tracing/trace; echo nop > /sys/kernel/tracing/current_tracer"
 
 
+CONNECT = """
+import socket
+with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+    server.accept()
+"""
+
+
+def test_the_first_connection_in_a_fresh_guest_throws_no_switch(new_lab):
+    place = choose_place("auto")
+    if place.substrate != "microvm":
+        pytest.skip("the kernel is this host's own")
+    record.write_place(new_lab.name, place)
+    quiet = partial(str)  # nobody is told of phases
+    computer_of(new_lab.name, place).start(quiet, quiet)
+    in_guest(new_lab, WATCH)
+    in_guest(new_lab, f"exec python3 -c '{CONNECT}'")
+    assert in_guest(new_lab, SHOW) == b""
+
+
 def test_pings_and_restarted_daemons_throw_no_switch(own_lab):
     if own_lab.substrate != "microvm":
         pytest.skip("the kernel is this host's own")
-    watching = own_lab.exec(None, ["sh", "-ec", WATCH])
-    assert watching.returncode == 0, watching.stderr
+    in_guest(own_lab, WATCH)
     assert own_lab.vpnlab("ping").returncode == 0
     assert own_lab.exec(None, ["pkill", "-KILL", "charon-systemd"]).returncode == 0
     own_lab.wait_for(restarted, "charon at both ends again")
-    shown = own_lab.exec(None, ["sh", "-c", SHOW])
-    assert shown.stdout == b"", shown.stdout
+    assert in_guest(own_lab, SHOW) == b""
+
+
+def in_guest(lab, script):
+    """What a shell in the guest, beside the nodes, says."""
+    done = lab.exec(None, ["sh", "-c", script])
+    assert done.stderr == b"", done.stderr
+    return done.stdout
 
 
 def restarted(report):
