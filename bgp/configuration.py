@@ -24,6 +24,8 @@ def reason_not_to_configure(plan: SpeakerPlan, neighbor: NeighborPlan) -> str | 
     hold_time_s = neighbor.hold_time_s
     if hold_time_s != 0 and not SHORTEST_HOLD_TIME_S <= hold_time_s <= LONGEST_HOLD_TIME_S:
         return f"a hold time of {hold_time_s} s is not allowed; use 0 or 3 to 65535 (RFC 4271 section 4.2)"
+    if neighbor.keepalive_s is not None and not 0 < neighbor.keepalive_s < hold_time_s:
+        return f"a keepalive every {neighbor.keepalive_s} s does not keep a hold time of {hold_time_s} s"
     if neighbor.peer_as == plan.as_towards(neighbor):
         return f"the peer's AS {neighbor.peer_as} is our own; only eBGP is spoken here"
     for other in plan.neighbors:
@@ -52,7 +54,7 @@ neighbor {neighbor.peer_address} {{
     local-as {plan.as_towards(neighbor)};
     peer-as {neighbor.peer_as};
     router-id {plan.router_id};
-    hold-time {neighbor.hold_time_s};
+    hold-time {neighbor.hold_time_s};{_keepalive_note(neighbor)}
     passive {"true" if neighbor.passive else "false"};
     listen 179;
     adj-rib-in false;
@@ -77,6 +79,17 @@ neighbor {neighbor.peer_address} {{
 """
 
 
+def _keepalive_note(neighbor: NeighborPlan) -> str:
+    """A neighbor's keepalive interval stands in its description: ExaBGP has no setting for it. See bgp/timers.py."""
+    return f'\n    description "keepalive {neighbor.keepalive_s}";' if neighbor.keepalive_s else ""
+
+
+def keepalive_noted(description: str) -> int | None:
+    """The keepalive interval, in seconds, that a description notes; None leaves it to the hold time."""
+    word = description.rpartition(" ")[2]
+    return int(word) if word.isdecimal() else None
+
+
 def announce(neighbor: NeighborPlan, prefixes: Collection[IPv4Network]) -> Iterator[str]:
     """The commands that tell the neighbor of these prefixes, next hop self."""
     return _bulk(f"neighbor {neighbor.peer_address} announce attributes next-hop self nlri", prefixes)
@@ -85,6 +98,11 @@ def announce(neighbor: NeighborPlan, prefixes: Collection[IPv4Network]) -> Itera
 def withdraw(neighbor: NeighborPlan, prefixes: Collection[IPv4Network]) -> Iterator[str]:
     """The commands that take these prefixes back."""
     return _bulk(f"neighbor {neighbor.peer_address} withdraw attributes next-hop self nlri", prefixes)
+
+
+def cease(neighbor: NeighborPlan) -> str:
+    """The command, our own, that tells the peer of an administrative shutdown before its session ends."""
+    return f"cease {neighbor.peer_address}"
 
 
 def reread(generation: int) -> str:

@@ -33,12 +33,14 @@ from typing import NoReturn
 os.environ.setdefault("EXABGP_ENVFILE", os.devnull)
 
 from bgp.configuration import PREFIXES_A_LINE
+from bgp.timers import HoldTimer, Keepalives
 
 # isort: split
 from exabgp.configuration.configuration import Configuration
 from exabgp.environment import getenv
 from exabgp.environment.environment import Env
 from exabgp.logger import log
+from exabgp.reactor import peer as peers
 from exabgp.reactor.api.command.command import Command
 from exabgp.reactor.asynchronous import ASYNC
 from exabgp.reactor.loop import Reactor
@@ -69,6 +71,11 @@ SETTINGS = {
 # How long ExaBGP sleeps once all its sessions are up and nothing happens. Chosen: a keepalive that is due a second
 # after the last one (hold time 3 s) is late by no more than a fifth of a second.
 SETTLED_MS = 200
+
+ADMINISTRATIVE_SHUTDOWN = 2  # RFC 4486, a subcode of Cease
+
+# A session is given so many turns to write its last message. Chosen: it takes three where the peer reads.
+MOST_TURNS = 50
 
 
 class ApiPipes:
@@ -182,6 +189,8 @@ def _exabgp(configuration: Path, log_file: Path, api: ApiPipes) -> int:
     ASYNC.LIMIT = PREFIXES_A_TURN
     # setattr: a program is what this name starts everywhere else
     setattr(subprocess, "Popen", lambda *_, **__: api)  # noqa: B010
+    setattr(peers, "ReceiveTimer", HoldTimer)  # noqa: B010
+    setattr(peers, "KA", Keepalives)  # noqa: B010
     return int(CalmReactor(Configuration([str(configuration)])).run())
 
 
@@ -198,4 +207,22 @@ def reread(_api: object, reactor: Reactor, service: str, line: str, _use_json: b
     return True
 
 
+def cease(_api: object, reactor: Reactor, _service: str, line: str, _use_json: bool) -> bool:
+    """Our command of ExaBGP's API, `cease PEER`: end the session with a NOTIFICATION, and before the next command.
+
+    A neighbor that is taken out of the configuration is only hung up on, and the API's `teardown` acts some turns
+    later, when the neighbor may be gone.
+    """
+    for key in reactor.established_peers():
+        peer = reactor._peers[key]  # noqa: SLF001 - no other way to it
+        if str(peer.neighbor["peer-address"]) == line.rsplit(maxsplit=1)[-1]:
+            peer.teardown(ADMINISTRATIVE_SHUTDOWN)
+            for _ in range(MOST_TURNS):
+                if peer.proto is None:
+                    break
+                peer.run()
+    return True
+
+
+Command.register("cease", neighbor=False)(cease)
 Command.register("reread", neighbor=False)(reread)

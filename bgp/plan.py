@@ -14,6 +14,7 @@ class NeighborPlan:
     `passive` waits for the peer's TCP connection instead of opening one.
     `announce` holds the prefixes that this neighbor is told of, next hop self.
     `local_as` is our AS on this session where it is another than the speaker's.
+    `keepalive_s` is the time between KEEPALIVEs; None is a third of the negotiated hold time, RFC 4271's suggestion.
     """
 
     name: str
@@ -26,6 +27,7 @@ class NeighborPlan:
     admin_up: bool = True
     announce: tuple[IPv4Network, ...] = ()
     local_as: int | None = None
+    keepalive_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

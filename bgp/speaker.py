@@ -229,6 +229,8 @@ class Speaker:
             return
         step = {name: neighbor for name, neighbor in wanted.items() if name not in self._afresh}
         if step.keys() != self._loaded.keys():
+            for name in self._loaded.keys() - step.keys():
+                self._take_leave(self._exabgp, self._plan, self._loaded[name])
             self._write(self._plan, step)
             self._generation += 1
             self._loading = step
@@ -257,6 +259,12 @@ class Speaker:
                 self._events.append(SpeakerEvent("refused", name, reason))
             self._down(name, "idle", reason, is_cause=True)
         return wanted
+
+    @staticmethod
+    def _take_leave(exabgp: ExaBgp, plan: SpeakerPlan, neighbor: NeighborPlan) -> None:
+        """A session that is switched off ends with a word to the peer; one that is only made afresh does not."""
+        if any(planned.name == neighbor.name and not planned.admin_up for planned in plan.neighbors):
+            exabgp.send(configuration.cease(neighbor))
 
     def _has_read(self) -> None:
         """ExaBGP has the configuration that it was asked to read."""

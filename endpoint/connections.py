@@ -12,9 +12,6 @@ ViciMessage: TypeAlias = "dict[str, ViciValue]"
 # Rekeying starts this share of a lifetime before its end. strongSwan's own default is a tenth, too.
 MARGIN = 0.1
 
-# IKEv1 has a DPD timeout of its own: unanswered intervals until the peer is dead.
-IKEV1_DPD_INTERVALS = 3
-
 # How many lifetimes the end that responds keeps an IKEv1 SA that nobody replaces (chosen: well past the end at which
 # the initiator replaces it and deletes it).
 IKEV1_RESPONDER_PATIENCE = 2
@@ -42,7 +39,7 @@ def connection(tunnel: TunnelPlan) -> ViciMessage:
             "mobike": "no",
             "keyingtries": "0",
             "dpd_delay": f"{tunnel.dpd_delay_s}s",
-            "dpd_timeout": f"{IKEV1_DPD_INTERVALS * tunnel.dpd_delay_s}s",
+            "dpd_timeout": f"{tunnel.dpd_retries * tunnel.dpd_delay_s}s",
             "local": {"auth": "psk", "id": tunnel.local_id},
             "remote": {"auth": "psk", "id": tunnel.remote_id},
             **_ike_lifetime(tunnel),

@@ -16,6 +16,7 @@ class TunnelPlan:
     `ike_proposals` and `esp_proposals` are strongSwan proposal strings ("aes128-sha256-ecp256").
     Zero switches a lifetime or DPD off. `if_id` joins SA, policy and interface; with 0 there is
     no XFRM interface and the selectors alone decide.
+    `dpd_retries` counts for IKEv1 alone: in IKEv2 it is the daemon's retransmission that says when a peer is dead.
     `initiate` says which end starts; `inner` is this end's address in the tunnel's /30.
     """
 
@@ -40,6 +41,7 @@ class TunnelPlan:
     child_lifetime_packets: int = 0
     child_lifetime_bytes: int = 0
     dpd_delay_s: int = 10
+    dpd_retries: int = 3
     local_ts: tuple[IPv4Network, ...] = (ANY_IPV4,)
     remote_ts: tuple[IPv4Network, ...] = (ANY_IPV4,)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from bgp.plan import NeighborPlan, SpeakerPlan
-from endpoint.plan import EndpointPlan, InterfacePlan, NextHop, RoutePlan, SourceRoute, TunnelPlan
+from endpoint.plan import EndpointPlan, InterfacePlan, NextHop, Retransmission, RoutePlan, SourceRoute, TunnelPlan
 from lab.cloud.advertising import advertised_to
 from lab.cloud.quotas import DYNAMIC_ROUTES
 from lab.cloud.routing import NextHopType, longest_prefix
@@ -33,7 +33,7 @@ from lab.plan.model import (
     VpcPort,
 )
 from lab.plan.tables import gateway_tables, valid_without_vpn, vpc_table
-from lab.plan.timers import Timers, timers_of
+from lab.plan.timers import Timers, timers_for, timers_of
 from lab.plan.tunnels import PATH_MTU, Connection, connections, session_ends, tunnel_ends
 from lab.spec.checks import VPC_NODE_PREFIX
 from lab.spec.model import LabSpec, VpcAttachment
@@ -62,6 +62,7 @@ class _Draft:
         self.routes: list[RoutePlan] = []
         self.source_routes: list[SourceRoute] = []
         self.tunnels: list[TunnelPlan] = []
+        self.retransmission: Retransmission | None = None
         self.neighbors: list[NeighborPlan] = []
         self.announced: list[IPv4Network] = []
         self.vpcs: list[VpcPort] = []
@@ -213,12 +214,16 @@ def _draw_connection(
         NextHopType.VPN_CONNECTION, connection.name, valid_without_vpn(spec, gateway.name, drawing.numbers)
     )
     for tunnel in connection.tunnels:
-        here, there = tunnel_ends(tunnel, timers)
+        own = timers_for(tunnel.spec, timers)
+        here, there = tunnel_ends(tunnel, own)
+        for node in (gateway, device):
+            if tunnel.spec.ike_version == "v2":  # charon has one schedule for all, says a rule of the file
+                node.retransmission = own.retransmission
         gateway.tunnels.append(here)
         device.tunnels.append(there)
         gateway.ports.append(TunnelPort(connection.name, tunnel.name, here.interface, here.peer_inner))
         if connection.spec.bgp:
-            cloud, customer = session_ends(connection, tunnel, timers, advertised, device.announced)
+            cloud, customer = session_ends(connection, tunnel, own, advertised, device.announced)
             gateway.neighbors.append(cloud)
             device.neighbors.append(customer)
         yield TunnelPair(
@@ -259,7 +264,9 @@ def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) ->
         routes=tuple(node.routes),
         source_routes=tuple(node.source_routes),
         sysctls=node.sysctls,
-        endpoint=EndpointPlan(tuple(node.tunnels), timers.retransmission) if node.tunnels else None,
+        endpoint=EndpointPlan(tuple(node.tunnels), node.retransmission or timers.retransmission)
+        if node.tunnels
+        else None,
         speaker=speaker,
         tables=gateway_tables(spec, node.name, drawing.numbers, node.vpcs, node.ports)
         if node.role == "border-gateway"

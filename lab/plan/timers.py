@@ -1,20 +1,22 @@
-"""The two sets of timers. Pure."""
+"""The two sets of timers, and what a tunnel has of its own. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from endpoint.plan import Retransmission
+from lab.spec.model import Tunnel
 
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """`dpd_delay_s` stands for the cloud's 10 s where DPD is on; keepalives go out at a third of `hold_time_s`."""
+    """`dpd_delay_s` stands for the cloud's 10 s where DPD is on. `keepalive_s`: None is a third of `hold_time_s`."""
 
     dpd_delay_s: int
     hold_time_s: int
     retransmission: Retransmission
+    keepalive_s: int | None = None
 
 
 # The cloud's DPD and BGP timers; its retransmissions are not documented. Ours: three, so that a dead peer is known
@@ -28,3 +30,14 @@ FAST = Timers(dpd_delay_s=1, hold_time_s=3, retransmission=Retransmission(timeou
 def timers_of(profile: Literal["production", "fast"]) -> Timers:
     """The timers of a profile."""
     return FAST if profile == "fast" else PRODUCTION
+
+
+def timers_for(tunnel: Tunnel, profile: Timers) -> Timers:
+    """The timers of one tunnel: the profile's, but for what its own lines say."""
+    tries = tunnel.dpd_retries or profile.retransmission.tries
+    return Timers(
+        dpd_delay_s=(tunnel.dpd_delay_sec or profile.dpd_delay_s) if tunnel.ike_dpd_sec else 0,
+        hold_time_s=tunnel.bgp_hold_sec or profile.hold_time_s,
+        retransmission=replace(profile.retransmission, tries=tries),
+        keepalive_s=tunnel.bgp_keepalive_sec,
+    )

@@ -128,7 +128,7 @@ def device_of(spec: LabSpec, customer_gateway: str) -> str:
 
 
 def tunnel_ends(tunnel: NumberedTunnel, timers: Timers) -> tuple[TunnelPlan, TunnelPlan]:
-    """The cloud's and the customer's end of a tunnel. The cloud initiates."""
+    """The cloud's and the customer's end of a tunnel with its own timers. The cloud initiates."""
     spec = tunnel.spec
     ike = f"{spec.ike_cipher}-{spec.ike_auth}-{spec.ike_key_exchange}"
     esp = f"{spec.ipsec_cipher}-{spec.ipsec_auth}" + (f"-{spec.ipsec_key_exchange}" if spec.ipsec_key_exchange else "")
@@ -158,7 +158,8 @@ def tunnel_ends(tunnel: NumberedTunnel, timers: Timers) -> tuple[TunnelPlan, Tun
             child_lifetime_s=spec.ipsec_sa_life_sec,
             child_lifetime_packets=spec.ipsec_sa_life_pkt,
             child_lifetime_bytes=spec.ipsec_sa_life_byte,
-            dpd_delay_s=timers.dpd_delay_s if spec.ike_dpd_sec else 0,
+            dpd_delay_s=timers.dpd_delay_s,
+            dpd_retries=timers.retransmission.tries,
         )
 
     cloud, customer = spec.cloud_address, spec.customer_address
@@ -185,6 +186,7 @@ def session_ends(
         peer_address=tunnel.customer_inner,
         peer_as=connection.customer.asn,
         hold_time_s=timers.hold_time_s,
+        keepalive_s=timers.keepalive_s,
         passive=False,
         admin_up=admin_up,
         announce=tuple(announced_by_cloud),
@@ -197,6 +199,7 @@ def session_ends(
         peer_address=tunnel.cloud_inner,
         peer_as=connection.cloud_as,
         hold_time_s=timers.hold_time_s,
+        keepalive_s=timers.keepalive_s,
         passive=True,
         admin_up=admin_up,
         announce=tuple(announced_by_customer),

@@ -16,6 +16,11 @@ from lab.spec.route_checks import (
     vpc_routes_lead_to_attached_gateways,
 )
 from lab.spec.rule_parts import Findings, Placed, apart, distinct, is_host, overlaps, refers, row, within
+from lab.spec.timer_checks import (
+    dpd_settings_need_dpd,
+    gateways_have_one_schedule_of_retries,
+    keepalives_keep_the_hold_time,
+)
 from lab.spec.wording import Finding, Path, dotted, shown
 
 ROUTER_NODE = "internet"  # the router between the two sides
@@ -311,6 +316,9 @@ RULES: tuple[Callable[[LabSpec], Findings], ...] = (
     static_routes_lead_somewhere,
     vpc_routes_lead_to_attached_gateways,
     device_routes_lead_to_its_connections,
+    dpd_settings_need_dpd,
+    keepalives_keep_the_hold_time,
+    gateways_have_one_schedule_of_retries,
     quotas_are_kept,
 )
 

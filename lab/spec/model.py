@@ -19,9 +19,13 @@ from lab.spec.fields import (
     CustomerAddresses,
     CustomerAsn,
     Dpd,
+    DpdDelaySec,
+    DpdRetries,
     FormatVersion,
+    HoldSec,
     Identity,
     Inner,
+    KeepaliveSec,
     Link,
     Name,
     Named,
@@ -151,6 +155,16 @@ class Tunnel(Part):
     ipsec_sa_life_pkt: SaLifePackets = Field(0, description="child SA lifetime in packets; 0: off")
     ipsec_sa_life_byte: SaLifeBytes = Field(0, description="child SA lifetime in bytes; 0: off")
     bandwidth_mbps: BandwidthMbps = Field(1_500, description="bandwidth in Mbit/s, 1-1500")
+    dpd_delay_sec: DpdDelaySec | None = Field(
+        None, description="seconds of silence before a peer is asked whether it lives; left out: the timers'"
+    )
+    dpd_retries: DpdRetries | None = Field(
+        None, description="repetitions before a silent peer is dead; IKEv2: the same for all tunnels of a gateway"
+    )
+    bgp_hold_sec: HoldSec | None = Field(None, description="BGP hold time in seconds; left out: the timers'")
+    bgp_keepalive_sec: KeepaliveSec | None = Field(
+        None, description="seconds between BGP keepalives; left out: a third of the hold time"
+    )
     admin: Literal["up", "down"] = Field("up", description="admin status: up (enabled) or down (disabled)")
 
 

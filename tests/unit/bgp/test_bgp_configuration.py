@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bgp.configuration import PREFIXES_A_LINE, announce, reason_not_to_configure, render, withdraw
+from bgp.configuration import (
+    PREFIXES_A_LINE,
+    announce,
+    keepalive_noted,
+    reason_not_to_configure,
+    render,
+    withdraw,
+)
 from bgp.plan import NeighborPlan, SpeakerPlan
 
 T1 = NeighborPlan(
@@ -35,6 +42,12 @@ def test_a_neighbor_may_know_us_by_another_as() -> None:
     assert reason_not_to_configure(replace(PLAN, neighbors=(T1, other_as_is_ours)), other_as_is_ours) is None
 
 
+def test_a_keepalive_interval_of_its_own_stands_in_the_neighbor_s_description() -> None:
+    (line,) = [line for line in render(PLAN, (T1, replace(T2, keepalive_s=4))).splitlines() if "description" in line]
+    assert keepalive_noted(line.split('"')[1]) == 4
+    assert keepalive_noted("") is None
+
+
 def test_prefixes_go_out_in_bulk_to_their_neighbor_alone() -> None:
     prefixes = tuple(IPv4Network("10.0.0.0/8").subnets(new_prefix=17))[: PREFIXES_A_LINE + 1]
     first, second = announce(T1, prefixes)
@@ -51,6 +64,7 @@ def test_prefixes_go_out_in_bulk_to_their_neighbor_alone() -> None:
     [
         (replace(T2, hold_time_s=2), "a hold time of 2 s is not allowed; use 0 or 3 to 65535 (RFC 4271 section 4.2)"),
         (replace(T2, hold_time_s=65536), "a hold time of 65536 s is not allowed; use 0 or 3 to 65535 (RFC 4271"),
+        (replace(T2, hold_time_s=9, keepalive_s=9), "a keepalive every 9 s does not keep a hold time of 9 s"),
         (replace(T2, peer_as=65000), "the peer's AS 65000 is our own; only eBGP is spoken here"),
         (replace(T2, local_as=65010), "the peer's AS 65010 is our own; only eBGP is spoken here"),
         (replace(T2, peer_address=T1.peer_address), "its peer address 169.254.10.1 is that of neighbor hq/1"),

@@ -69,6 +69,22 @@ LAN = "idc.devices.hq-gw.lans.hq-lan"
 CUSTOMER = "cloud.customer_gateways.hq"
 
 BROKEN: dict[str, tuple[Edit, str, str]] = {
+    "DPD set where it is off": (
+        lambda t: tunnel(t).update(ike_dpd_sec=0, dpd_delay_sec=2),
+        f"{TUNNEL}.dpd_delay_sec",
+        "DPD is off",
+    ),
+    "keepalive without hold time": (
+        lambda t: tunnel(t).update(bgp_keepalive_sec=2),
+        f"{TUNNEL}.bgp_keepalive_sec",
+        "no bgp_hold_sec",
+    ),
+    "keepalive too slow": (
+        lambda t: tunnel(t).update(bgp_hold_sec=9, bgp_keepalive_sec=4),
+        f"{TUNNEL}.bgp_keepalive_sec",
+        "more than a third",
+    ),
+    "retries differ": (lambda t: tunnel(t).update(dpd_retries=2), f"{CONNECTION}.tunnels[1]", "dpd_retries differs"),
     "vpc unknown": (lambda t: attachment(t).update(vpc="ap"), "cloud.vpc_attachments[0].vpc", "no VPC 'ap'"),
     "border gateway unknown": (lambda t: hq(t).update(border_gateway="x"), f"{CONNECTION}.border_gateway", "'x'"),
     "customer gateway unknown": (
@@ -273,3 +289,11 @@ def test_the_walk_over_ranges_finds_what_comparing_every_pair_finds(
     every = [(one, other) for one in lefts for other in rights if one.network.overlaps(other.network)]
     assert all(pair in every for pair in pairs)
     assert bool(pairs) == bool(every)
+
+
+def test_a_tunnel_may_have_timers_of_its_own() -> None:
+    def edit(tree: dict[str, Any]) -> None:
+        tunnel(tree).update(dpd_delay_sec=2, dpd_retries=2, bgp_hold_sec=9, bgp_keepalive_sec=2)
+        tunnel(tree, 1).update(dpd_retries=2)
+
+    assert problems_after(edit) == []
