@@ -27,10 +27,12 @@ from endpoint.source_routes import apply_source_routes
 from endpoint.transit import forbid_transit
 from lab.loop import Loop, Timer
 from lab.node.bell import LinkBell
-from lab.node.coupling import Routes, carrying_interfaces, speaker_now
+from lab.node.coupling import Routes, carrying_interfaces, over_shut_ports, speaker_now
 from lab.node.forwarding import Forwarding, Learned, Offered, forwarding_of
+from lab.node.impairing import apply_impairments
 from lab.node.logs import bound_logs
 from lab.plan.codec import from_json, to_json
+from lab.plan.impairments import UNIMPAIRED, Impairments
 from lab.plan.model import NodePlan
 from lab.plan.report import InstalledRoute, NodeReport
 from lab.wire.messages import Message
@@ -67,6 +69,7 @@ class Agent:
         self._last_sent: object = None
         self._clamps_mss = False
         self._isolated: frozenset[str] = frozenset()
+        self._impairments: Impairments | None = None
         self._offered: Offered = {}
         self._forwarding = Forwarding({}, {})
         self._forwarding_for: tuple[object, ...] = (None,) * 4
@@ -111,6 +114,9 @@ class Agent:
         with self._noting("interfaces"):
             set_sysctls(dict(plan.sysctls))
             apply_interfaces(plan.interfaces)
+        if not all(port.up for port in plan.interfaces):
+            self._leave_shut_ports(plan, observe_interfaces())
+        self._impair(plan)
         self._make_source_routes(plan)
         self._forbid_transit(plan)
         if plan.endpoint is not None:
@@ -124,6 +130,13 @@ class Agent:
         elif plan.speaker is None and self._speaker is not None:
             self._speaker.stop()
             self._speaker = None
+
+    def _impair(self, plan: NodePlan) -> None:
+        """An agent that took another one's place looks at what that has left; most nodes never impair anything."""
+        if plan.impairments != self._impairments and (plan.role == "internet" or plan.impairments != UNIMPAIRED):
+            with self._noting("impairments"):
+                apply_impairments(plan.impairments)
+                self._impairments = plan.impairments
 
     def _make_source_routes(self, plan: NodePlan) -> None:
         with self._noting("source routes"):
@@ -159,10 +172,11 @@ class Agent:
         self._take_speaker_events()
         self._make_what_is_due(plan)
         ports = observe_interfaces()
+        self._leave_shut_ports(plan, ports)
         endpoint = self._observe_endpoint()
         self._take_endpoint_events()  # what it saw
         self._couple(plan, endpoint, ports)
-        self._set_routes(plan)
+        self._set_routes(plan, self._carrying)
         self._mend_source_routes(plan, ports)
         if plan.speaker is not None and self._speaker is not None:
             with self._noting("speaker"):
@@ -190,7 +204,8 @@ class Agent:
             self._say(f"bgp-{session_event.kind}", session_event.neighbor, session_event.text)
 
     def _say(self, kind: str, subject: str | None, text: str) -> None:
-        self._send({"event": {"kind": kind, "subject": subject, "text": text}})
+        """Tell of an event, with the time at which it was seen: here, and not when somebody hears of it."""
+        self._send({"event": {"at": time.time(), "kind": kind, "subject": subject, "text": text}})
 
     def _make_what_is_due(self, plan: NodePlan) -> None:
         due = self._endpoint.due() if self._endpoint else None
@@ -217,6 +232,15 @@ class Agent:
                 if neighbor.interface in before - self._carrying:
                     self._speaker.reset(neighbor.name)
 
+    def _leave_shut_ports(self, plan: NodePlan, ports: tuple[InterfaceReport, ...]) -> None:
+        """A port that has just gone down takes its tunnels' routes with it, before anything else is looked at."""
+        shut = frozenset(port.name for port in ports if not port.up) & self._ports_up
+        for name in sorted(shut):
+            self._ports_up -= {name}
+            self._say("port-down", name, f"port {name} is down")
+        if shut and plan.endpoint is not None:
+            self._set_routes(plan, self._carrying - over_shut_ports(plan.endpoint, ports))
+
     def _mend_source_routes(self, plan: NodePlan, ports: tuple[InterfaceReport, ...]) -> None:
         """The kernel drops the routes of a port that goes down and does not bring them back with it."""
         up = frozenset(port.name for port in ports if port.up)
@@ -224,9 +248,9 @@ class Agent:
             self._make_source_routes(plan)
         self._ports_up = up
 
-    def _set_routes(self, plan: NodePlan) -> None:
+    def _set_routes(self, plan: NodePlan, carrying: frozenset[str]) -> None:
         learned = self._speaker.routes() if self._speaker else NOTHING_LEARNED
-        seen = (plan, learned, self._offered, self._carrying)
+        seen = (plan, learned, self._offered, carrying)
         if any(now is not before for now, before in zip(seen, self._forwarding_for, strict=True)):
             self._forwarding = forwarding_of(*seen)
             self._forwarding_for = seen

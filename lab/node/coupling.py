@@ -17,10 +17,13 @@ Routes = Mapping[IPv4Network, tuple[NextHop, ...]]
 def carrying_interfaces(plan: EndpointPlan, report: EndpointReport, ports: Iterable[InterfaceReport]) -> frozenset[str]:
     """The XFRM interfaces that carry traffic now: child SA installed, and the port below it up."""
     up = {tunnel.name for tunnel in report.tunnels if tunnel.state == "up"}
+    return frozenset(tunnel.interface for tunnel in plan.tunnels if tunnel.name in up) - over_shut_ports(plan, ports)
+
+
+def over_shut_ports(plan: EndpointPlan, ports: Iterable[InterfaceReport]) -> frozenset[str]:
+    """The XFRM interfaces of tunnels that start at a port which is down."""
     shut = shut_addresses(ports)
-    return frozenset(
-        tunnel.interface for tunnel in plan.tunnels if tunnel.name in up and str(tunnel.local_address) not in shut
-    )
+    return frozenset(tunnel.interface for tunnel in plan.tunnels if str(tunnel.local_address) in shut)
 
 
 def shut_addresses(ports: Iterable[InterfaceReport]) -> frozenset[str]:

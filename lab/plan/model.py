@@ -13,6 +13,7 @@ from bgp.plan import SpeakerPlan
 from endpoint.plan import EndpointPlan, InterfacePlan, NextHop, RoutePlan, SourceRoute
 from lab.cloud.routing import Route
 from lab.cloud.vpc_routes import RoutePropagation, StaticRule
+from lab.plan.impairments import UNIMPAIRED, Impairments
 
 PLAN_VERSION = 1
 
@@ -87,6 +88,7 @@ class NodePlan:
     tables: GatewayTables | None = None
     vpc_table: VpcTable | None = None
     draining: tuple[str, ...] = ()
+    impairments: Impairments = UNIMPAIRED
 
 
 @dataclass(frozen=True, slots=True)

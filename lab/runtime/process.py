@@ -192,7 +192,7 @@ class LabProcess:
     def _heard(self, node: str, message: Message) -> None:
         if "event" in message:
             event = message["event"]
-            self._happened(node, event["kind"], event["subject"], event["text"])
+            self._happened(node, event["kind"], event["subject"], event["text"], at=event["at"])
         if "report" in message:
             self._reports[node] = (message["report"], self._loop.now())
             self._stale.discard(node)
@@ -208,9 +208,10 @@ class LabProcess:
             self._answered(node, question_number)
         self._tell_watchers(node)
 
-    def _happened(self, node: str, kind: str, subject: str | None, text: str) -> None:
+    def _happened(self, node: str, kind: str, subject: str | None, text: str, at: float | None = None) -> None:
+        """`at` is when an agent saw it; None is now."""
         self._event_number += 1
-        event = LabEvent(self._event_number, time.time(), node, kind, subject, text)
+        event = LabEvent(self._event_number, time.time() if at is None else at, node, kind, subject, text)
         self._events.append(event)
         for watcher in tuple(self._event_watchers):
             watcher({"event": to_json(event)})

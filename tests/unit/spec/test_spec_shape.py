@@ -87,6 +87,10 @@ def test_a_left_out_tunnel_parameter_has_the_cloud_s_default() -> None:
         "ipsec_sa_life_pkt": 0,
         "ipsec_sa_life_byte": 0,
         "bandwidth_mbps": 1_500,
+        "dpd_delay_sec": None,
+        "dpd_retries": None,
+        "bgp_hold_sec": None,
+        "bgp_keepalive_sec": None,
         "admin": "up",
     }
     assert BorderGateway().asn == 65_000
