@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lab.control import record
 from lab.control.computers import Computer, computer_of
+from lab.control.fault import noted_fault
 from lab.control.keys import keys_of
 from lab.control.progress import Progress, Stopwatch
 from lab.control.readiness import Lack, lacks, lacks_of_drain
@@ -60,7 +61,7 @@ def change_lab(name: str, edit: Edit, *, dry_run: bool, timeout_s: float | None,
         if found.refused or dry_run:
             return Change(name, found, done=False)
         computer = computer_of(name, place)
-        if not found and _has(computer, compiled.plan):
+        if not found and _has(computer, compiled.plan) and noted_fault(name) is None:
             return Change(name, found, done=True)
         undrained = _drain(computer, running, going_down(running, compiled.plan), progress)
         remember(Wanted(spec, compiled.allocations), then.keys)

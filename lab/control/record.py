@@ -23,6 +23,7 @@ WANTED_FILE = "wanted.json"
 KEYS_FILE = "keys.json"
 PLACE_FILE = "place.json"
 IMAGE_FILE = "image.json"
+FAULT_FILE = "fault.json"
 SUBSTRATES = ("microvm", "netns")
 
 
@@ -92,6 +93,21 @@ def write_wanted(name: str, wanted: object) -> None:
 def read_wanted(name: str) -> object:
     """What a lab was asked to be, as JSON; None when there is nothing that can be read."""
     return _read(lab_directory(name) / WANTED_FILE)
+
+
+def write_fault(name: str, fault: object) -> None:
+    """Remember, before it is done, what is done to a lab on purpose, as JSON."""
+    _write(lab_directory(name) / FAULT_FILE, fault)
+
+
+def read_fault(name: str) -> object:
+    """What was done to a lab on purpose and is not undone, as JSON; None when there is nothing that can be read."""
+    return _read(lab_directory(name) / FAULT_FILE)
+
+
+def forget_fault(name: str) -> None:
+    """It is undone."""
+    (lab_directory(name) / FAULT_FILE).unlink(missing_ok=True)
 
 
 def write_keys(name: str, keys: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lab.control import record
 from lab.control.computers import computer_of, place_of
+from lab.control.fault import lacks_by_fault
 from lab.control.readiness import Lack, lacks
 from lab.errors import LabSaysNo, UsageError
 from lab.plan.codec import from_json
@@ -35,7 +36,7 @@ def status_of(name: str) -> Status:
     place, plan = known(name)
     with session_with(name) as client:
         report = from_json(LabReport, client.call("report", deadline_s=REPORT_S * pace.slowness()))
-    return Status(plan, place, report, lacks(plan, report))
+    return Status(plan, place, report, (*lacks_by_fault(plan, report), *lacks(plan, report)))
 
 
 def known(name: str) -> tuple[record.Place, LabPlan]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lab.control import record
 from lab.control.computers import Computer, any_computer_of, choose_place, computer_of, place_of
+from lab.control.fault import forget_fault, noted_fault
 from lab.control.keys import keys_of
 from lab.control.pings import PingAnswer, ping_tunnels
 from lab.control.progress import PhaseTime, Progress, Stopwatch
@@ -16,7 +17,7 @@ from lab.control.readiness import Lack, lacks, reached_phases
 from lab.control.wanted import Wanted, recalled_allocations, remember
 from lab.control.watching import watch_until_nothing_lacks
 from lab.errors import NotConverged, UsageError
-from lab.plan.codec import digest, to_json
+from lab.plan.codec import digest, from_json, to_json
 from lab.plan.compile import compile_again
 from lab.plan.model import LabPlan
 from lab.plan.report import LabReport
@@ -110,9 +111,12 @@ def _runs(plan: LabPlan, computer: Computer) -> bool:
 
 
 def give(client: Client, plan: LabPlan, keys: Mapping[str, str]) -> None:
-    """Remember a plan, and have the lab carry it out."""
+    """Remember a plan, and have the lab carry it out. That undoes a fault that a trial has left."""
     record.write_plan(plan)
     client.call("apply", deadline_s=READY_S * pace.slowness(), plan=to_json(plan), keys=dict(keys))
+    if noted_fault(plan.name) is not None:
+        report = from_json(LabReport, client.call("report", deadline_s=READY_S * pace.slowness()))
+        forget_fault(client, plan.name, report)
 
 
 def _await_ready(client: Client, plan: LabPlan, timeout_s: float, watch: Stopwatch, *, started: bool) -> LabReport:
