@@ -86,6 +86,14 @@ def set_sysctls(wanted: Mapping[str, str]) -> None:
             ) from error
 
 
+def read_sysctl(name: str) -> str | None:
+    """A kernel parameter of this namespace, by path; None where there is none of this name."""
+    try:
+        return (_SYSCTLS / name).read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
 def set_link(link: Link, name: str, *, mtu: int, up: bool) -> Iterator[Change]:
     """The change that gives a link name, MTU and state; none when all is so already."""
     for request in links.set_link(link, name, mtu=mtu, up=up):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-
-from endpoint.errors import EndpointError
+from endpoint.nft import load_ruleset
 
 TABLE = "vpnlab_mss"
 
 # "rt mtu" is the MTU of the packet's way or of the answer's, whichever is smaller, less 40 bytes of headers; it never
 # raises an MSS. So both directions of a connection are clamped, and one that passes no tunnel keeps its own.
-RULESET = f"""\
+NOTHING = f"""\
 table ip {TABLE}
 delete table ip {TABLE}
-table ip {TABLE} {{
+"""
+RULESET = f"""\
+{NOTHING}table ip {TABLE} {{
   chain forward {{
     type filter hook forward priority mangle; policy accept;
     tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
@@ -24,8 +24,9 @@ table ip {TABLE} {{
 
 def clamp_mss() -> None:
     """Clamp the MSS of all TCP connections that this namespace forwards. Raises EndpointError."""
-    done = subprocess.run(["nft", "-f", "-"], input=RULESET, capture_output=True, text=True, check=False)  # noqa: S607
-    if done.returncode != 0:
-        raise EndpointError(
-            f"nft ended with {done.returncode}: {done.stderr.strip()}", mend="load the kernel module nf_tables"
-        )
+    load_ruleset(RULESET)
+
+
+def leave_mss() -> None:
+    """Clamp no more. Raises EndpointError."""
+    load_ruleset(NOTHING)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Collection
 
-from endpoint.errors import EndpointError
+from endpoint.nft import load_ruleset
 
 TABLE = "vpnlab_transit"
 
@@ -15,11 +14,7 @@ def forbid_transit(interfaces: Collection[str]) -> None:
 
     Interfaces need not exist yet. Replaces what an earlier call forbade. Raises EndpointError.
     """
-    done = subprocess.run(["nft", "-f", "-"], input=ruleset(interfaces), capture_output=True, text=True, check=False)  # noqa: S607
-    if done.returncode != 0:
-        raise EndpointError(
-            f"nft ended with {done.returncode}: {done.stderr.strip()}", mend="load the kernel module nf_tables"
-        )
+    load_ruleset(ruleset(interfaces))
 
 
 def ruleset(interfaces: Collection[str]) -> str:

@@ -20,6 +20,7 @@ from endpoint.rtnetlink import Netlink
 
 # linux/xfrm.h; a flush of states names a protocol in one byte, 0 for all.
 _NETLINK_XFRM, _XFRM_MSG_FLUSHSA, _XFRM_MSG_FLUSHPOLICY = 6, 0x1C, 0x1D
+_XFRM_MSG_GETSA, _XFRM_MSG_GETPOLICY = 0x12, 0x15
 _SIOCGIFFLAGS, _IFF_UP = 0x8913, 0x1
 _IFREQ = struct.Struct("16sH22x")
 
@@ -69,6 +70,25 @@ def flush_xfrm() -> None:
                 f"flushing XFRM state: {os.strerror(error_number)}",
                 mend="run as root in the node's own network namespace",
             )
+
+
+def observe_xfrm() -> tuple[str, ...]:
+    """What this namespace has of IPsec, in words: "2 SAs", "interface ipsec0"; nothing where there is none.
+
+    A kernel without XFRM has none.
+    """
+    with Netlink() as kernel:
+        found = [f"interface {link.name}" for link in links(kernel) if link.if_id is not None]
+    for kind, thing in ((_XFRM_MSG_GETSA, "SAs"), (_XFRM_MSG_GETPOLICY, "policies")):
+        try:
+            with Netlink(_NETLINK_XFRM) as xfrm:
+                count = sum(1 for _ in xfrm.dump(kind, b""))
+        except OSError as error:
+            if error.errno != errno.EPROTONOSUPPORT:
+                raise
+            continue
+        found += [f"{count} {thing}"] if count else []
+    return tuple(found)
 
 
 def is_up(interface: str) -> bool:

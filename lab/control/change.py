@@ -11,7 +11,7 @@ from lab.control.computers import Computer, computer_of
 from lab.control.fault import noted_fault
 from lab.control.keys import keys_of
 from lab.control.progress import Progress, Stopwatch
-from lab.control.readiness import Lack, lacks, lacks_of_drain
+from lab.control.readiness import lacks, lacks_of_drain
 from lab.control.status import REPORT_S, known
 from lab.control.up import READY_S, give, not_ready
 from lab.control.wanted import Wanted, recalled, remember
@@ -20,6 +20,7 @@ from lab.plan.codec import digest, to_json
 from lab.plan.compile import compile_again
 from lab.plan.difference import Asked, Difference, difference, going_down
 from lab.plan.draining import drained
+from lab.plan.lacks import Lack
 from lab.plan.model import LabPlan
 from lab.spec.model import LabSpec
 from lab.substrate import pace

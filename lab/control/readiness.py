@@ -6,27 +6,12 @@ Causes come before consequences: a session is not asked for while its tunnel is 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from bgp.plan import NeighborPlan
-from bgp.report import SessionReport
-from endpoint.report import TunnelReport
+from lab.plan.lacks import Lack, node_lacks, tunnel_label
 from lab.plan.model import LabPlan, NodePlan
 from lab.plan.report import LabReport, NodeReport
-
-
-@dataclass(frozen=True, slots=True)
-class Lack:
-    """Something that is awaited: what it is, and what was seen of it last. `phase` orders causes."""
-
-    phase: str
-    what: str
-    seen: str
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.seen}"
-
 
 PHASES = ("nodes", "tunnels", "sessions", "routes")
 """In the order in which a lab comes up; a ping through each tunnel follows."""
@@ -65,54 +50,8 @@ def _node_lacks(plan: LabPlan, node: NodePlan, report: LabReport) -> Iterator[La
             "nodes", f"node {node.name}", f"its agent does not answer; last report {status.report_age_s:.0f} s old"
         )
         return
-    for problem in seen.problems:
-        yield Lack("nodes", f"node {node.name}", problem)
-    down = frozenset(lack.what for lack in _tunnel_lacks(node, seen))
-    yield from _tunnel_lacks(node, seen)
-    yield from _session_lacks(plan, node, seen, down)
+    yield from node_lacks(node, seen, lambda neighbor: expected_prefixes(plan, node, neighbor))
     yield from _vpc_lacks(node, seen, report)
-
-
-def tunnel_label(tunnel: str, node: str) -> str:
-    """How a tunnel's end is called in messages."""
-    return f"tunnel {tunnel} on {node}"
-
-
-def _tunnel_lacks(node: NodePlan, seen: NodeReport) -> Iterator[Lack]:
-    reports = {tunnel.name: tunnel for tunnel in (seen.endpoint.tunnels if seen.endpoint else ())}
-    for tunnel in node.endpoint.tunnels if node.endpoint else ():
-        report = reports.get(tunnel.name)
-        if not tunnel.admin_up and report is not None and report.ike is not None:
-            yield Lack("tunnels", tunnel_label(tunnel.name, node.name), "administratively down, and has SAs still")
-        if tunnel.admin_up and (report is None or report.state != "up"):
-            yield Lack("tunnels", tunnel_label(tunnel.name, node.name), describe_tunnel(report))
-
-
-def describe_tunnel(report: TunnelReport | None) -> str:
-    """A tunnel that is not up, in words."""
-    if report is None:
-        return "not reported yet"
-    ike = f"IKE_SA {report.ike.state}" if report.ike else "no IKE_SA"
-    child = f"CHILD_SA {report.child.state}" if report.child else "no CHILD_SA"
-    return f"{child}; {ike}" + (f"; last: {report.reason}" if report.reason else "")
-
-
-def _session_lacks(plan: LabPlan, node: NodePlan, seen: NodeReport, down: frozenset[str]) -> Iterator[Lack]:
-    reports = {session.name: session for session in (seen.speaker.sessions if seen.speaker else ())}
-    installed = {route.destination for route in seen.routes}
-    for neighbor in node.speaker.neighbors if node.speaker else ():
-        if not neighbor.admin_up or tunnel_label(neighbor.name, node.name) in down:
-            continue
-        label = f"BGP session {neighbor.name} on {node.name}"
-        report = reports.get(neighbor.name)
-        if report is None or report.state != "established":
-            yield Lack("sessions", label, _describe_session(report))
-            continue
-        for prefix in sorted(expected_prefixes(plan, node, neighbor)):
-            if prefix not in report.accepted:
-                yield Lack("routes", f"{prefix} from {neighbor.name} on {node.name}", _why_not_accepted(report, prefix))
-            elif prefix not in installed:
-                yield Lack("routes", f"{prefix} on {node.name}", "accepted, not in the kernel")
 
 
 def _vpc_lacks(node: NodePlan, seen: NodeReport, report: LabReport) -> Iterator[Lack]:
@@ -163,19 +102,6 @@ def _drain_lacks(node: NodePlan, tunnel: str, report: LabReport) -> Iterator[Lac
     for route in seen.routes:
         if any(hop.interface in interfaces for hop in route.next_hops):
             yield Lack("routes", label, f"{route.destination} is still routed over it")
-
-
-def _describe_session(report: SessionReport | None) -> str:
-    if report is None:
-        return "not reported yet"
-    return report.state + (f" ({report.reason})" if report.reason else "")
-
-
-def _why_not_accepted(report: SessionReport, prefix: IPv4Network) -> str:
-    for refused in report.refused:
-        if refused.prefix == prefix:
-            return f"refused: {refused.reason}"
-    return f"not received; {len(report.accepted)} accepted"
 
 
 def expected_prefixes(plan: LabPlan, node: NodePlan, neighbor: NeighborPlan) -> frozenset[IPv4Network]:

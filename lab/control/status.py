@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from lab.control import record
 from lab.control.computers import computer_of, place_of
 from lab.control.fault import lacks_by_fault
-from lab.control.readiness import Lack, lacks
+from lab.control.readiness import lacks
 from lab.errors import LabSaysNo, UsageError
 from lab.plan.codec import from_json
+from lab.plan.lacks import Lack
 from lab.plan.model import LabPlan
 from lab.plan.report import LabReport
 from lab.substrate import pace

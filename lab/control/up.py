@@ -13,12 +13,13 @@ from lab.control.fault import forget_fault, noted_fault
 from lab.control.keys import keys_of
 from lab.control.pings import PingAnswer, ping_tunnels
 from lab.control.progress import PhaseTime, Progress, Stopwatch
-from lab.control.readiness import Lack, lacks, reached_phases
+from lab.control.readiness import lacks, reached_phases
 from lab.control.wanted import Wanted, recalled_allocations, remember
 from lab.control.watching import watch_until_nothing_lacks
 from lab.errors import NotConverged, UsageError
 from lab.plan.codec import digest, from_json, to_json
 from lab.plan.compile import compile_again
+from lab.plan.lacks import Lack
 from lab.plan.model import LabPlan
 from lab.plan.report import LabReport
 from lab.spec.model import LabSpec

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from lab.control.readiness import Lack
 from lab.plan.codec import from_json
+from lab.plan.lacks import Lack
 from lab.plan.report import LabReport, NodeStatus
 from lab.wire.client import Client, error_of
 from lab.wire.messages import Message
