@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -103,13 +103,20 @@ def _present(kernel: Netlink, origin: Origin, interfaces: Mapping[str, int]) -> 
     names = {index: name for name, index in interfaces.items()}
     asked = _RTMSG.pack(socket.AF_INET, 0, 0, 0, _TABLE_MAIN, origin.protocol, 0, 0, 0)
     found = {}
-    for body in kernel.dump(_RTM_GETROUTE, asked):
+    for body in _dumped(kernel, asked):
         _, length, _, _, table, protocol, _, _, _ = _RTMSG.unpack_from(body)
         fields = attributes(body[_RTMSG.size :])
         if (table, protocol, _u32(fields.get(_RTA_PRIORITY))) == (_TABLE_MAIN, origin.protocol, origin.metric):
             prefix = IPv4Network((fields.get(_RTA_DST, bytes(4)), length))
             found[prefix] = tuple(_hops(fields, names))
     return found
+
+
+def _dumped(kernel: Netlink, asked: bytes) -> Iterator[bytes]:
+    try:
+        yield from kernel.dump(_RTM_GETROUTE, asked)
+    except FileNotFoundError:  # no interface of this namespace was ever up: it has no table yet
+        return
 
 
 def _hops(fields: Mapping[int, bytes], names: Mapping[int, str]) -> Iterable[NextHop]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from ipaddress import IPv4Network
 
-from bgp.plan import NeighborPlan
-from lab.plan.lacks import Lack, node_lacks, tunnel_label
+from lab.plan.lacks import Lack, expected_prefixes, node_lacks, tunnel_label
 from lab.plan.model import LabPlan, NodePlan
 from lab.plan.report import LabReport, NodeReport
 
@@ -102,15 +101,3 @@ def _drain_lacks(node: NodePlan, tunnel: str, report: LabReport) -> Iterator[Lac
     for route in seen.routes:
         if any(hop.interface in interfaces for hop in route.next_hops):
             yield Lack("routes", label, f"{route.destination} is still routed over it")
-
-
-def expected_prefixes(plan: LabPlan, node: NodePlan, neighbor: NeighborPlan) -> frozenset[IPv4Network]:
-    """What the other end of a session announces by plan."""
-    return frozenset(
-        prefix
-        for other in plan.nodes
-        if other.name != node.name and other.speaker is not None
-        for theirs in other.speaker.neighbors
-        if theirs.name == neighbor.name and theirs.peer_address == neighbor.local_address
-        for prefix in theirs.announce
-    )

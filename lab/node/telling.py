@@ -44,7 +44,7 @@ def news(before: Seen | None, now: Seen) -> Iterator[str]:
     yield from (f"route {what} gone" for what in routes if what not in routes_now)
     was_ready = before is not None and not before.lacking
     if not now.lacking and not was_ready:
-        yield "ready: " + _counted(now.report)
+        yield "ready" + (f": {_counted(now.report)}" if now.report.endpoint else "")
     if now.lacking and was_ready:
         yield "not ready: " + "; ".join(map(str, now.lacking))
 

@@ -5,6 +5,7 @@ Runs in the guest too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
@@ -20,3 +21,8 @@ class Bundle:
     plan: NodePlan
     offered: dict[str, tuple[IPv4Network, ...]] = field(default_factory=dict)
     version: int = BUNDLE_VERSION
+
+
+def keys_of(node: NodePlan, keys: Mapping[str, str]) -> dict[str, str]:
+    """The pre-shared keys of a node's tunnels, out of all that there are."""
+    return {tunnel.name: keys[tunnel.name] for tunnel in (node.endpoint.tunnels if node.endpoint else ())}

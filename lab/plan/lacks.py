@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from bgp.plan import NeighborPlan
 from bgp.report import SessionReport
 from endpoint.report import TunnelReport
-from lab.plan.model import NodePlan
+from lab.plan.model import LabPlan, NodePlan
 from lab.plan.report import NodeReport
 
 Expected = Callable[[NeighborPlan], Collection[IPv4Network]]
@@ -93,3 +93,15 @@ def _why_not_accepted(report: SessionReport, prefix: IPv4Network) -> str:
         if refused.prefix == prefix:
             return f"refused: {refused.reason}"
     return f"not received; {len(report.accepted)} accepted"
+
+
+def expected_prefixes(plan: LabPlan, node: NodePlan, neighbor: NeighborPlan) -> frozenset[IPv4Network]:
+    """What the other end of a session announces by plan."""
+    return frozenset(
+        prefix
+        for other in plan.nodes
+        if other.name != node.name and other.speaker is not None
+        for theirs in other.speaker.neighbors
+        if theirs.name == neighbor.name and theirs.peer_address == neighbor.local_address
+        for prefix in theirs.announce
+    )

@@ -16,6 +16,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from lab.errors import LabError
 from lab.loop import Loop
+from lab.plan.bundle import keys_of
 from lab.plan.codec import digest, from_json, to_json
 from lab.plan.model import LabPlan, LinkPlan, NodePlan
 from lab.plan.report import STALE_AFTER_S, LabEvent
@@ -89,7 +90,7 @@ class LabProcess:
             raise
         for node in sorted(plan.nodes, key=lambda node: node.endpoint is None):  # what takes longest goes first
             known = before is not None and node in before.nodes and node.name in self._agents
-            if not known or _keys_of(node, keys_before) != _keys_of(node, keys):
+            if not known or keys_of(node, keys_before) != keys_of(node, keys):
                 self._give(self._substrate, node)
 
     def report(self, reply: Reply) -> None:
@@ -172,7 +173,7 @@ class LabProcess:
                 on_death=lambda text: self._died(name, text),
             )
         offered = self._offered.get(node.vpc_table.vpc, {}) if node.vpc_table else {}
-        self._agents[name].give({"plan": to_json(node), "keys": _keys_of(node, self._keys), "offered": offered})
+        self._agents[name].give({"plan": to_json(node), "keys": keys_of(node, self._keys), "offered": offered})
 
     def _take_offers(self, offers: Iterable[Message]) -> None:
         """Hand what a border gateway offers now to the routers of the VPCs that it is offered to."""
@@ -253,11 +254,6 @@ class LabProcess:
             "report_age_s": None if at is None else round(self._loop.now() - at, 3),
             "stale": name in self._stale,
         }
-
-
-def _keys_of(node: NodePlan, keys: Mapping[str, str]) -> dict[str, str]:
-    """The pre-shared keys of a node's tunnels."""
-    return {tunnel.name: keys[tunnel.name] for tunnel in (node.endpoint.tunnels if node.endpoint else ())}
 
 
 class _Question:

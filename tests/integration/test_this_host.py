@@ -5,14 +5,12 @@ Where this host cannot, the guest of a running lab is such a host: it has root, 
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from base64 import b64decode, b64encode
-from pathlib import Path
 from secrets import SystemRandom
 
 import pytest
+from there import put_sources
 
 from lab.cloud.keys import generate_psk
 from lab.control.computers import why_not_here
@@ -25,7 +23,6 @@ from lab.substrate import pace
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).parents[2]
 THERE = "/tmp/here"  # noqa: S108 - in the guest, which is this test's own
 START = """
 import json, sys
@@ -52,16 +49,6 @@ with connect((Path("/tmp/here/state") / daemon.SOCKET,), exclusive=False, deadli
 """
 
 
-def sources():
-    """The project's packages as a tar archive."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for package in ("lab", "endpoint", "bgp"):
-            for path in sorted((ROOT / package).rglob("*.py")):
-                tar.add(path, arcname=str(path.relative_to(ROOT)))
-    return archive.getvalue()
-
-
 def test_a_lab_as_a_daemon_of_a_capable_host_becomes_ready_and_leaves_nothing(running_lab, updated_report):
     if running_lab.substrate != "microvm":
         assert why_not_here() is None
@@ -69,8 +56,7 @@ def test_a_lab_as_a_daemon_of_a_capable_host_becomes_ready_and_leaves_nothing(ru
     lab = running_lab
     plan = compile_plan(reference().model_copy(update={"name": "here"}))
     keys = {pair.name: generate_psk(SystemRandom()) for pair in plan.tunnels}
-    assert lab.exec(None, ["mkdir", THERE]).returncode == 0
-    assert lab.exec(None, ["tar", "-C", THERE, "-xf", "-"], stdin=sources()).returncode == 0
+    put_sources(lab, THERE)
     python = ["env", f"PYTHONPATH={THERE}", "python3", "-c"]
     with lab.session() as client:
         lab.start_exec(client, None, [*python, START])

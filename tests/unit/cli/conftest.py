@@ -17,11 +17,11 @@ from endpoint.plan import NextHop
 from endpoint.report import ChildSaReport, EndpointReport, IkeSaReport, TunnelReport
 from lab.cli.main import cli
 from lab.control import change, record, status
-from lab.control.readiness import expected_prefixes
 from lab.control.wanted import Wanted, remember
 from lab.node.forwarding import forwarding_of
 from lab.plan.codec import digest, to_json
 from lab.plan.compile import compile_again, compile_plan
+from lab.plan.lacks import expected_prefixes
 from lab.plan.model import LabPlan, NodePlan
 from lab.plan.report import InstalledRoute, LabReport, NodeReport, NodeStatus, Offer
 from lab.spec.load import reference

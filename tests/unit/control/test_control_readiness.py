@@ -10,8 +10,9 @@ import pytest
 from bgp.report import RefusedPrefix, SessionReport, SpeakerReport
 from endpoint.plan import NextHop
 from endpoint.report import ChildSaReport, EndpointReport, TunnelReport
-from lab.control.readiness import expected_prefixes, lacks, lacks_of_drain, reached_phases
+from lab.control.readiness import lacks, lacks_of_drain, reached_phases
 from lab.plan.compile import compile_plan
+from lab.plan.lacks import expected_prefixes
 from lab.plan.report import InstalledRoute, LabReport, NodeReport, NodeStatus, Offer
 from lab.spec.load import reference
 

@@ -41,6 +41,13 @@ def test_a_node_says_when_all_is_there_that_is_planned():
     ]
 
 
+def test_a_node_without_tunnels_is_ready_when_nothing_is_refused():
+    router = replace(READY, endpoint=None, speaker=None)
+    assert list(news(None, seen_by(replace(PLAN, endpoint=None, speaker=None), replace(router, routes=())))) == [
+        "ready"
+    ]
+
+
 def test_a_node_that_starts_says_nothing_of_what_is_still_to_come():
     assert lines(None, report(("negotiating", "down"))) == []
 

@@ -1,0 +1,31 @@
+"""The project's sources where a lab's nodes are, beside what the image holds of them."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conftest import LiveLab
+
+ROOT = Path(__file__).parents[2]
+
+
+def sources(*more: Path) -> bytes:
+    """The project's packages as a tar archive, and more files at its top."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for package in ("lab", "endpoint", "bgp"):
+            for path in sorted((ROOT / package).rglob("*.py")):
+                tar.add(path, arcname=str(path.relative_to(ROOT)))
+        for path in more:
+            tar.add(path, arcname=path.name)
+    return archive.getvalue()
+
+
+def put_sources(lab: LiveLab, folder: str, *more: Path) -> None:
+    """Put the sources and more files into a folder beside the nodes of a lab."""
+    assert lab.exec(None, ["mkdir", "-p", folder]).returncode == 0
+    assert lab.exec(None, ["tar", "-C", folder, "-xf", "-"], stdin=sources(*more)).returncode == 0
