@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from lab.control import record
-from lab.control.readiness import Lack
 from lab.plan.codec import digest, from_json, to_json
+from lab.plan.lacks import Lack
 from lab.plan.model import LabPlan
 from lab.plan.report import LabReport
 from lab.substrate import pace
