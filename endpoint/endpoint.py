@@ -16,6 +16,7 @@ from endpoint.reasons import Reasons, is_noise
 from endpoint.report import EndpointEvent, EndpointReport, EventKind, TunnelReport, TunnelState
 from endpoint.security_associations import TunnelSas, by_tunnel
 from endpoint.settings import PLUGINS, render_settings
+from endpoint.shaping import apply_shapers
 from endpoint.xfrm import apply_xfrm_interfaces, flush_xfrm, is_up
 
 # `log` carries what no other event tells: why. The others say when to look.
@@ -96,6 +97,7 @@ class Endpoint:
         self._plan, self._keys = plan, dict(keys)
         self._ensure_daemon()
         apply_xfrm_interfaces(plan.tunnels)
+        apply_shapers({tunnel.interface: tunnel.bandwidth_bps for tunnel in plan.tunnels if tunnel.bandwidth_bps})
         self._converge()
 
     def filenos(self) -> tuple[int, ...]:

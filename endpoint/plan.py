@@ -18,6 +18,8 @@ class TunnelPlan:
     no XFRM interface and the selectors alone decide.
     `dpd_retries` counts for IKEv1 alone: in IKEv2 it is the daemon's retransmission that says when a peer is dead.
     `initiate` says which end starts; `inner` is this end's address in the tunnel's /30.
+    `bandwidth_bps` bounds what this end forwards over the tunnel, in each direction by itself: bit/s of inner packets,
+    0 for no bound.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TunnelPlan:
     child_lifetime_bytes: int = 0
     dpd_delay_s: int = 10
     dpd_retries: int = 3
+    bandwidth_bps: int = 0
     local_ts: tuple[IPv4Network, ...] = (ANY_IPV4,)
     remote_ts: tuple[IPv4Network, ...] = (ANY_IPV4,)
 
@@ -95,6 +98,19 @@ class RoutePlan:
 
     destination: IPv4Network
     next_hops: tuple[NextHop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NatPlan:
+    """Behind the interface `outside`, whose address is `public`, is the address `private`.
+
+    `forwards_ike`: what comes unasked for UDP 500 and 4500 goes there.
+    """
+
+    outside: str
+    public: IPv4Address
+    private: IPv4Address
+    forwards_ike: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ def _add(ip: IPRoute, tunnel: TunnelPlan) -> None:
             kind="xfrm",
             xfrm_if_id=tunnel.if_id,
             mtu=tunnel.inner_mtu,
+            gso_max_segs=1,  # what TCP hands over in one piece is counted as the packets that it becomes
             state="up" if tunnel.admin_up else "down",
         )
     except NetlinkError as error:

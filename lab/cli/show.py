@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bgp.report import SessionReport
 from endpoint.report import TunnelReport
+from lab.cli.rates import rate_columns
 from lab.cloud.high_availability import HaStatus
 from lab.control.connections import connection_statuses
 from lab.control.doctor import AREAS, Check
@@ -44,7 +45,7 @@ def status_table(status: Status, width: int, pings: Iterable[PingAnswer] = ()) -
     plan, report = status.plan, status.report
     parts: list[RenderableType] = [Text(f"lab {plan.name} on {status.place.substrate}", style="bold"), Text()]
     parts += [_tunnels(plan, report, {answer.plan.tunnel: answer for answer in pings}, wide=width >= WIDE), Text()]
-    parts += [_connections(plan, report), Text(), _routes(plan, report)]
+    parts += [_connections(plan, report), Text(), _rates(plan, report), Text(), _routes(plan, report)]
     if status.lacking:
         parts += [Text(), Text("not ready:", style=BAD)]
         parts += [Text(f"  {lack}") for lack in status.lacking]
@@ -137,6 +138,14 @@ def _connections(plan: LabPlan, report: LabReport) -> Table:
             "BGP" if named.bgp else "static",
             Text(connection.ha_status, style=GOOD if redundant else NOTE),
         )
+    return table
+
+
+def _rates(plan: LabPlan, report: LabReport) -> Table:
+    table = plain_table("tunnel", "out plain", "out ESP", "in ESP", "in plain", "packets/s")
+    for connection in connection_statuses(plan, report):
+        for tunnel in connection.tunnels:
+            table.add_row(tunnel.name, *rate_columns(tunnel.rates))
     return table
 
 

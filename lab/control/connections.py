@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.cloud.high_availability import AddressPair, HaStatus, ha_status
+from lab.cloud.rates import TunnelRates, rates_between
 from lab.cloud.tunnel_status import Status, operational_status
 from lab.node.coupling import carrying_interfaces
 from lab.plan.model import ConnectionPlan, LabPlan, NodePlan
@@ -13,12 +14,16 @@ from lab.plan.report import LabReport, NodeReport
 
 @dataclass(frozen=True, slots=True)
 class TunnelStatus:
-    """A VPN tunnel as the cloud sees it: what the user wants, and what is so at the cloud's end."""
+    """A VPN tunnel as the cloud sees it: what the user wants, and what is so at the cloud's end.
+
+    `rates` are means over the last seconds; None until the gateway has counted for some.
+    """
 
     name: str
     pair: AddressPair
     admin: Status
     operational: Status
+    rates: TunnelRates | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,12 @@ def connection_statuses(plan: LabPlan, report: LabReport) -> tuple[ConnectionSta
     found = []
     for connection in plan.connections:
         node = plan.node(connection.border_gateway)
-        carrying = _carrying(node, _fresh(report, node.name))
+        seen = _fresh(report, node.name)
+        carrying, rates = _carrying(node, seen), rates_of(seen)
         tunnels = tuple(
-            _tunnel_status(node, pair.name, AddressPair(pair.cloud_address, pair.customer_address), carrying)
+            _tunnel_status(
+                node, pair.name, AddressPair(pair.cloud_address, pair.customer_address), carrying, rates.get(pair.name)
+            )
             for pair in plan.tunnels
             if pair.vpn_connection == connection.name
         )
@@ -50,11 +58,23 @@ def connection_statuses(plan: LabPlan, report: LabReport) -> tuple[ConnectionSta
     return tuple(found)
 
 
-def _tunnel_status(node: NodePlan, name: str, pair: AddressPair, carrying: frozenset[str]) -> TunnelStatus:
+def rates_of(seen: NodeReport | None) -> dict[str, TunnelRates]:
+    """The rates of a border gateway's tunnels by name, as far as it has reported two samples."""
+    return {
+        traffic.tunnel: rates_between(traffic.earlier, traffic.latest)
+        for traffic in (seen.traffic if seen else ())
+        if traffic.earlier is not None and traffic.earlier.at < traffic.latest.at
+    }
+
+
+def _tunnel_status(
+    node: NodePlan, name: str, pair: AddressPair, carrying: frozenset[str], rates: TunnelRates | None
+) -> TunnelStatus:
     tunnels = {tunnel.name: tunnel for tunnel in (node.endpoint.tunnels if node.endpoint else ())}
     admin = Status.UP if tunnels[name].admin_up else Status.DOWN
     carries = tunnels[name].interface in carrying
-    return TunnelStatus(name, pair, admin, operational_status(admin, negotiated=carries, path_up=carries))
+    operational = operational_status(admin, negotiated=carries, path_up=carries)
+    return TunnelStatus(name, pair, admin, operational, rates)
 
 
 def _carrying(node: NodePlan, seen: NodeReport | None) -> frozenset[str]:

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from bgp.report import SessionReport
 from endpoint.report import TunnelReport
+from lab.cloud.rates import TunnelRates
 from lab.cloud.tunnel_status import Status as TunnelStatus
 from lab.cloud.tunnel_status import operational_status
+from lab.control.connections import rates_of
 from lab.control.status import Status
 from lab.control.wanted import Wanted, tree_of
 from lab.errors import LabSaysNo, UsageError
@@ -44,6 +46,7 @@ class TunnelView:
     reason: str | None
     cloud: TunnelEnd
     idc: TunnelEnd
+    rates: TunnelRates | None
 
 
 def tunnels_of(wanted: Wanted) -> tuple[tuple[Connection, NumberedTunnel], ...]:
@@ -73,7 +76,7 @@ def view(connection: Connection, tunnel: NumberedTunnel, status: Status) -> Tunn
     reason = None
     if admin is TunnelStatus.UP and operational is TunnelStatus.DOWN:
         reason = (cloud.tunnel.reason if cloud.tunnel else None) or ("its port is down" if is_shut else "not reported")
-    return TunnelView(tunnel, connection, admin, operational, reason, cloud, idc)
+    return TunnelView(tunnel, connection, admin, operational, reason, cloud, idc, rates_of(seen).get(tunnel.name))
 
 
 def _end(status: Status, node: str, name: str) -> TunnelEnd:

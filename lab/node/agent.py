@@ -19,22 +19,25 @@ from pyroute2.netlink.exceptions import NetlinkError
 from bgp.speaker import Speaker
 from endpoint.endpoint import Endpoint
 from endpoint.errors import EndpointError
+from endpoint.filters import Filters
 from endpoint.interfaces import apply_interfaces, observe_interfaces, set_sysctls
-from endpoint.mss import clamp_mss
 from endpoint.report import EndpointReport, InterfaceReport
 from endpoint.routes import BGP, STATIC, Origin, routes, set_routes
 from endpoint.source_routes import apply_source_routes
-from endpoint.transit import forbid_transit
+from endpoint.tables import apply_filters, counters
+from endpoint.xfrm import apply_xfrm_interfaces
 from lab.loop import Loop, Timer
 from lab.node.bell import LinkBell
 from lab.node.coupling import Routes, carrying_interfaces, over_shut_ports, speaker_now
+from lab.node.filtering import filters_of
 from lab.node.forwarding import Forwarding, Learned, Offered, forwarding_of
 from lab.node.impairing import apply_impairments
 from lab.node.logs import bound_logs
+from lab.node.sampling import Sample, kept, sample, traffic
 from lab.plan.codec import from_json, to_json
 from lab.plan.impairments import UNIMPAIRED, Impairments
 from lab.plan.model import NodePlan
-from lab.plan.report import InstalledRoute, NodeReport
+from lab.plan.report import InstalledRoute, NodeReport, TunnelTraffic
 from lab.wire.messages import Message
 
 LOOK_AGAIN_S = 5.0
@@ -67,9 +70,9 @@ class Agent:
         self._watched: frozenset[int] = frozenset()
         self._again: Timer | None = None
         self._last_sent: object = None
-        self._clamps_mss = False
-        self._isolated: frozenset[str] = frozenset()
         self._impairments: Impairments | None = None
+        self._filters: Filters | None = None
+        self._samples: tuple[Sample, ...] = ()
         self._offered: Offered = {}
         self._forwarding = Forwarding({}, {})
         self._forwarding_for: tuple[object, ...] = (None,) * 4
@@ -118,13 +121,11 @@ class Agent:
             self._leave_shut_ports(plan, observe_interfaces())
         self._impair(plan)
         self._make_source_routes(plan)
-        self._forbid_transit(plan)
+        self._make_filters(plan)
         if plan.endpoint is not None:
             self._make_tunnels(plan)
-            self._clamp_mss()
         elif self._endpoint is not None:
-            self._endpoint.stop()
-            self._endpoint = None
+            self._end_tunnels(self._endpoint)
         if plan.speaker is not None and self._speaker is None:
             self._speaker = Speaker(self._directory, now=self._loop.now)
         elif plan.speaker is None and self._speaker is not None:
@@ -142,25 +143,24 @@ class Agent:
         with self._noting("source routes"):
             apply_source_routes(plan.source_routes)
 
-    def _forbid_transit(self, plan: NodePlan) -> None:
-        """Traffic between two VPN connections does not pass a border gateway."""
-        isolated = frozenset(port.interface for port in plan.tables.tunnels) if plan.tables else frozenset()
-        if isolated != self._isolated:
-            with self._noting("transit"):
-                forbid_transit(isolated)
-                self._isolated = isolated
-
-    def _clamp_mss(self) -> None:
-        """A gateway with tunnels lets TCP know what fits through them."""
-        if not self._clamps_mss:
-            with self._noting("mss"):
-                clamp_mss()
-                self._clamps_mss = True
+    def _make_filters(self, plan: NodePlan) -> None:
+        wanted = filters_of(plan)
+        if wanted != self._filters:
+            with self._noting("filters"):
+                apply_filters(wanted)
+                self._filters = wanted
 
     def _make_tunnels(self, plan: NodePlan) -> None:
         if plan.endpoint is not None and self._endpoint is not None:
             with self._noting("endpoint"):
                 self._endpoint.apply(plan.endpoint, self._keys)
+
+    def _end_tunnels(self, endpoint: Endpoint) -> None:
+        """The node has none any more."""
+        endpoint.stop()
+        self._endpoint = None
+        with self._noting("endpoint"):
+            apply_xfrm_interfaces(())
 
     def _look(self, answer: int | None = None) -> None:
         """Observe, move routes first (traffic before bookkeeping), then sessions, then report."""
@@ -190,6 +190,7 @@ class Agent:
             endpoint=endpoint,
             speaker=self._speaker.report() if self._speaker else None,
             offers=self._forwarding.offers,
+            traffic=self._traffic(plan, ports),
         )
         self._tell(report, answer)
         self._wake_up_next()
@@ -270,6 +271,16 @@ class Agent:
             for name, origin in ORIGINS:
                 found += [InstalledRoute(prefix, hops, name) for prefix, hops in routes(origin).items()]
         return tuple(found)
+
+    def _traffic(self, plan: NodePlan, ports: tuple[InterfaceReport, ...]) -> tuple[TunnelTraffic, ...]:
+        if plan.tables is None or plan.endpoint is None:
+            return ()
+        latest: Sample = {}
+        with self._noting("counters"):
+            now = self._loop.now()
+            latest = sample(plan.endpoint.tunnels, counters(), ports, now)
+            self._samples = kept(self._samples, latest, now)
+        return traffic(self._samples, latest)
 
     def _tell(self, report: NodeReport, answer: int | None) -> None:
         """Send the report when somebody asked for it or when something but counters and ages changed."""

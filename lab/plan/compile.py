@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from bgp.plan import NeighborPlan, SpeakerPlan
-from endpoint.plan import EndpointPlan, InterfacePlan, NextHop, Retransmission, RoutePlan, SourceRoute, TunnelPlan
+from endpoint.plan import (
+    EndpointPlan,
+    InterfacePlan,
+    NatPlan,
+    NextHop,
+    Retransmission,
+    RoutePlan,
+    SourceRoute,
+    TunnelPlan,
+)
 from lab.cloud.advertising import advertised_to
 from lab.cloud.quotas import DYNAMIC_ROUTES
 from lab.cloud.routing import NextHopType, longest_prefix
@@ -36,7 +45,7 @@ from lab.plan.tables import gateway_tables, valid_without_vpn, vpc_table
 from lab.plan.timers import Timers, timers_for, timers_of
 from lab.plan.tunnels import PATH_MTU, Connection, connections, session_ends, tunnel_ends
 from lab.spec.checks import VPC_NODE_PREFIX
-from lab.spec.model import LabSpec, VpcAttachment
+from lab.spec.model import LabSpec, NatRouter, VpcAttachment
 
 INTERNET = "internet"
 DEFAULT_ROUTE = IPv4Network("0.0.0.0/0")
@@ -68,6 +77,7 @@ class _Draft:
         self.vpcs: list[VpcPort] = []
         self.gateways: list[GatewayPort] = []
         self.ports: list[TunnelPort] = []
+        self.nat: list[NatPlan] = []
 
 
 class _Drawing:
@@ -188,8 +198,13 @@ def _draw_attachment(drawing: _Drawing, router: _Draft, attachment: VpcAttachmen
 def _draw_devices(spec: LabSpec, drawing: _Drawing, internet: _Draft) -> None:
     for name, device in spec.idc.devices.items():
         node = drawing.node(name, "customer-device", FORWARDING + FLOW_HASH + PROXY_ARP)
+        routers = {router.public_address: key for key, router in device.nat_routers.items()}
         for address in spec.cloud.customer_gateways[device.customer_gateway].public_addresses:
-            _draw_public_address(drawing, internet, node, address)
+            if address in routers:
+                router = routers[address]
+                _draw_nat_router(drawing, internet, node, router, device.nat_routers[router])
+            else:
+                _draw_public_address(drawing, internet, node, address)
         for lan in device.lans.values():
             node.announced.append(lan.cidr)
             for host, address in lan.hosts.items():
@@ -204,6 +219,19 @@ def _draw_public_address(drawing: _Drawing, internet: _Draft, gateway: _Draft, a
     internet.routes.append(RoutePlan(IPv4Network(address), (NextHop(internet.interfaces[-1].name),)))
 
 
+def _draw_nat_router(drawing: _Drawing, internet: _Draft, device: _Draft, name: str, router: NatRouter) -> None:
+    """A router that has the public address; the device is behind it, alone on a link with a private one."""
+    node = drawing.node(name, "nat-router", FORWARDING + PROXY_ARP)
+    _draw_public_address(drawing, internet, node, router.public_address)
+    outside = node.interfaces[-1].name
+    inside, port = drawing.port(node, "lan", device.name), drawing.port(device, "wan", str(router.public_address))
+    drawing.link((device, port, IPv4Interface(router.device_address)), (node, inside, None))
+    device.source_routes.append(SourceRoute(router.device_address, port))
+    node.routes.append(RoutePlan(DEFAULT_ROUTE, (NextHop(outside),)))
+    node.routes.append(RoutePlan(IPv4Network(router.device_address), (NextHop(inside),)))
+    node.nat.append(NatPlan(outside, router.public_address, router.device_address, router.port_forwarding))
+
+
 def _draw_connection(
     spec: LabSpec, drawing: _Drawing, internet: _Draft, connection: Connection, timers: Timers
 ) -> Iterator[TunnelPair]:
@@ -215,7 +243,7 @@ def _draw_connection(
     )
     for tunnel in connection.tunnels:
         own = timers_for(tunnel.spec, timers)
-        here, there = tunnel_ends(tunnel, own)
+        here, there = tunnel_ends(tunnel, own, connection.nat_routers.get(tunnel.spec.customer_address))
         for node in (gateway, device):
             if tunnel.spec.ike_version == "v2":  # charon has one schedule for all, says a rule of the file
                 node.retransmission = own.retransmission
@@ -253,7 +281,7 @@ def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) ->
         is_cloud = node.role == "border-gateway"
         speaker = SpeakerPlan(
             local_as=spec.cloud.border_gateways[node.name].asn if is_cloud else _device_as(spec, node.name),
-            router_id=IPv4Address(drawing.numbers.keep("router ID", node.name, int(node.source_routes[0].source))),
+            router_id=IPv4Address(drawing.numbers.keep("router ID", node.name, int(_first_address(spec, node)))),
             neighbors=tuple(node.neighbors),
             max_prefixes=DYNAMIC_ROUTES.limit if is_cloud else None,
         )
@@ -276,7 +304,16 @@ def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) ->
             if node.role == "vpc-router"
             else None
         ),
+        nat=tuple(node.nat),
     )
+
+
+def _first_address(spec: LabSpec, gateway: _Draft) -> IPv4Address:
+    """The first public address of a gateway; behind NAT, too, for the device's own may be that of another device."""
+    device = spec.idc.devices.get(gateway.name)
+    if device is None:
+        return gateway.source_routes[0].source
+    return spec.cloud.customer_gateways[device.customer_gateway].public_addresses[0]
 
 
 def _device_as(spec: LabSpec, device: str) -> int:

@@ -10,14 +10,14 @@ from ipaddress import IPv4Address
 from typing import Literal
 
 from bgp.plan import SpeakerPlan
-from endpoint.plan import EndpointPlan, InterfacePlan, NextHop, RoutePlan, SourceRoute
+from endpoint.plan import EndpointPlan, InterfacePlan, NatPlan, NextHop, RoutePlan, SourceRoute
 from lab.cloud.routing import Route
 from lab.cloud.vpc_routes import RoutePropagation, StaticRule
 from lab.plan.impairments import UNIMPAIRED, Impairments
 
 PLAN_VERSION = 1
 
-Role = Literal["instance", "vpc-router", "border-gateway", "internet", "customer-device", "host"]
+Role = Literal["instance", "vpc-router", "border-gateway", "internet", "nat-router", "customer-device", "host"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ class NodePlan:
     vpc_table: VpcTable | None = None
     draining: tuple[str, ...] = ()
     impairments: Impairments = UNIMPAIRED
+    nat: tuple[NatPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

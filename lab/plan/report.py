@@ -9,6 +9,7 @@ from typing import Literal
 from bgp.report import SpeakerReport
 from endpoint.plan import NextHop
 from endpoint.report import EndpointReport, InterfaceReport
+from lab.cloud.rates import TunnelCounters
 
 STALE_AFTER_S = 3.0
 """Seconds after which a report that was asked for and did not come is called stale (chosen: three times the longest
@@ -34,8 +35,20 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class TunnelTraffic:
+    """What a tunnel has carried by now and, for rates, some seconds `earlier`; None where the agent has just begun."""
+
+    tunnel: str
+    earlier: TunnelCounters | None
+    latest: TunnelCounters
+
+
+@dataclass(frozen=True, slots=True)
 class NodeReport:
-    """One node as its agent saw it; `offers` has a border gateway. `written_at` is wall-clock seconds (Unix)."""
+    """One node as its agent saw it; a border gateway has `offers` and `traffic`.
+
+    `written_at` is wall-clock seconds (Unix).
+    """
 
     name: str
     written_at: float
@@ -45,6 +58,7 @@ class NodeReport:
     endpoint: EndpointReport | None
     speaker: SpeakerReport | None
     offers: tuple[Offer, ...] = ()
+    traffic: tuple[TunnelTraffic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

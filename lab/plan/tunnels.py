@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from bgp.plan import NeighborPlan
@@ -12,10 +12,14 @@ from lab.cloud.high_availability import AddressPair, initial_pairs
 from lab.plan.allocations import Numbering
 from lab.plan.mtu import inner_mtu
 from lab.plan.timers import Timers
-from lab.spec.model import CustomerGateway, LabSpec, Tunnel, VpnConnection
+from lab.spec.model import CustomerGateway, LabSpec, NatRouter, Tunnel, VpnConnection
 
 PATH_MTU = 1500
 """Bytes that every link of the lab carries."""
+
+UNBOUNDED_MBPS = 1_500
+"""The most that the cloud sells, and the default: no bound stands for it. It would cost time with each packet, and the
+guests in which most labs run forward some tens of Mbit/s."""
 
 INNER_POOL = tuple(
     IPv4Network(text)
@@ -30,7 +34,10 @@ CLOUD_POOL = IPv4Network("203.0.113.0/24")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One VPN connection with everything that its tunnels need, names resolved and addresses given."""
+    """One VPN connection with everything that its tunnels need, names resolved and addresses given.
+
+    `nat_routers` are those before the customer's device, by their public addresses.
+    """
 
     name: str
     border_gateway: str
@@ -41,6 +48,7 @@ class Connection:
     public_addresses: tuple[IPv4Address, ...]
     cloud_as: int
     tunnels: tuple[NumberedTunnel, ...]
+    nat_routers: Mapping[IPv4Address, NatRouter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +94,18 @@ def _connection(spec: LabSpec, name: str, numbers: Numbering) -> Connection:
     if wanted is None:
         pairs = initial_pairs(addresses, customer.public_addresses)
         wanted = tuple(Tunnel(cloud_address=pair.cloud, customer_address=pair.customer) for pair in pairs)
+    device = device_of(spec, connection.customer_gateway)
     return Connection(
         name=name,
         border_gateway=connection.border_gateway,
-        device=device_of(spec, connection.customer_gateway),
+        device=device,
         customer_gateway=connection.customer_gateway,
         spec=connection,
         customer=customer,
         public_addresses=tuple(addresses),
         cloud_as=connection.local_asn or spec.cloud.border_gateways[connection.border_gateway].asn,
         tunnels=tuple(_numbered(spec, name, tunnel, numbers) for tunnel in wanted),
+        nat_routers={router.public_address: router for router in spec.idc.devices[device].nat_routers.values()},
     )
 
 
@@ -127,8 +137,12 @@ def device_of(spec: LabSpec, customer_gateway: str) -> str:
     return next(name for name, device in spec.idc.devices.items() if device.customer_gateway == customer_gateway)
 
 
-def tunnel_ends(tunnel: NumberedTunnel, timers: Timers) -> tuple[TunnelPlan, TunnelPlan]:
-    """The cloud's and the customer's end of a tunnel with its own timers. The cloud initiates."""
+def tunnel_ends(tunnel: NumberedTunnel, timers: Timers, nat: NatRouter | None = None) -> tuple[TunnelPlan, TunnelPlan]:
+    """The cloud's and the customer's end of a tunnel with its own timers; `nat` is before the customer's.
+
+    The cloud initiates, unless nothing comes in through the NAT unasked; and it bounds both directions' bandwidth.
+    The cloud knows the customer by the public address, which is therefore the customer's identity behind NAT, too.
+    """
     spec = tunnel.spec
     ike = f"{spec.ike_cipher}-{spec.ike_auth}-{spec.ike_key_exchange}"
     esp = f"{spec.ipsec_cipher}-{spec.ipsec_auth}" + (f"-{spec.ipsec_key_exchange}" if spec.ipsec_key_exchange else "")
@@ -147,7 +161,7 @@ def tunnel_ends(tunnel: NumberedTunnel, timers: Timers) -> tuple[TunnelPlan, Tun
             remote_id=ids[1],
             inner=IPv4Interface(f"{inner}/{tunnel.inner.prefixlen}"),
             peer_inner=peer_inner,
-            inner_mtu=inner_mtu(PATH_MTU, spec.ipsec_cipher, spec.ipsec_auth, udp=False),
+            inner_mtu=inner_mtu(PATH_MTU, spec.ipsec_cipher, spec.ipsec_auth, udp=nat is not None),
             initiate=initiate,
             admin_up=spec.admin == "up",
             ike_version=1 if spec.ike_version == "v1" else 2,
@@ -162,11 +176,18 @@ def tunnel_ends(tunnel: NumberedTunnel, timers: Timers) -> tuple[TunnelPlan, Tun
             dpd_retries=timers.retransmission.tries,
         )
 
-    cloud, customer = spec.cloud_address, spec.customer_address
-    return (
-        end(cloud, customer, (cloud_id, customer_id), tunnel.cloud_inner, tunnel.customer_inner, initiate=True),
-        end(customer, cloud, (customer_id, cloud_id), tunnel.customer_inner, tunnel.cloud_inner, initiate=False),
-    )
+    cloud_initiates = nat is None or nat.port_forwarding
+    at_device = nat.device_address if nat else spec.customer_address
+    cloud = end(
+        spec.cloud_address, spec.customer_address, (cloud_id, customer_id), tunnel.cloud_inner, tunnel.customer_inner,
+        initiate=cloud_initiates,
+    )  # fmt: skip
+    customer = end(
+        at_device, spec.cloud_address, (customer_id, cloud_id), tunnel.customer_inner, tunnel.cloud_inner,
+        initiate=not cloud_initiates,
+    )  # fmt: skip
+    bounded = spec.bandwidth_mbps < UNBOUNDED_MBPS
+    return replace(cloud, bandwidth_bps=1_000_000 * spec.bandwidth_mbps if bounded else 0), customer
 
 
 def session_ends(

@@ -19,11 +19,11 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from endpoint.errors import EndpointError
+from endpoint.filters import Filters
 from endpoint.interfaces import read_sysctl, set_sysctls
-from endpoint.mss import leave_mss
 from endpoint.routes import BGP, STATIC, routes, set_routes
 from endpoint.source_routes import apply_source_routes
-from endpoint.transit import forbid_transit
+from endpoint.tables import apply_filters
 from endpoint.xfrm import apply_xfrm_interfaces, flush_xfrm, observe_xfrm
 from lab.errors import HostCannot
 from lab.plan.model import NodePlan
@@ -72,8 +72,7 @@ def leave(directory: Path) -> tuple[str, ...]:
         lambda: apply_source_routes(()),
         lambda: apply_xfrm_interfaces(()),
         flush_xfrm,
-        leave_mss,
-        lambda: forbid_transit(()),
+        lambda: apply_filters(Filters()),
         lambda: set_sysctls(before),
     )
     left = tuple(_failures(steps))

@@ -13,10 +13,14 @@ from pathlib import Path
 
 from endpoint.crypto import instantiate_algorithms
 from endpoint.daemon import CHARON, PLUGIN_DIRECTORY
+from endpoint.filters import Filters
 from endpoint.interfaces import apply_interfaces, observe_interfaces
-from endpoint.plan import InterfacePlan, NextHop, SourceRoute, TunnelPlan
+from endpoint.metering import Pair
+from endpoint.plan import InterfacePlan, NatPlan, NextHop, SourceRoute, TunnelPlan
 from endpoint.routes import BGP, STATIC, routes, set_routes
+from endpoint.shaping import apply_shapers
 from endpoint.source_routes import apply_source_routes
+from endpoint.tables import apply_filters, counters
 from endpoint.xfrm import apply_xfrm_interfaces, flush_xfrm
 from lab.plan.model import LinkEnd, LinkPlan
 from lab.runtime.pin import pinned
@@ -30,6 +34,11 @@ PORT = InterfacePlan("wan", LINK.a.mac, (IPv4Interface(ADDRESS),), mtu=1400)
 TUNNEL = TunnelPlan(
     name=LAB, interface="xfrm1", if_id=1, local_address=ADDRESS, remote_address=PEER, local_id="a", remote_id="b",
     inner=IPv4Interface("169.254.10.1/30"), peer_inner=IPv4Address("169.254.10.2"), inner_mtu=1300, initiate=False,
+)  # fmt: skip
+BPS = 1_000_000
+FILTERS = Filters(
+    isolated=frozenset((TUNNEL.interface,)), clamps_mss=True, policed={TUNNEL.interface: BPS},
+    nat=(NatPlan(PORT.name, ADDRESS, PEER, forwards_ike=True),), metered={LAB: Pair(ADDRESS, PEER)},
 )  # fmt: skip
 ROUTES = {IPv4Network("198.51.100.0/24"): (NextHop("xfrm1"), NextHop("wan"))}
 LIBRARIES = Path("/usr/lib/ipsec")
@@ -48,7 +57,10 @@ def rehearse() -> None:
         flush_xfrm()
         apply_interfaces((PORT,))
         apply_source_routes((SourceRoute(ADDRESS, PORT.name),))
+        apply_filters(FILTERS)
+        counters()
         apply_xfrm_interfaces((TUNNEL,))
+        apply_shapers({TUNNEL.interface: BPS})
         set_routes(ROUTES, STATIC)
         set_routes({}, BGP)
         routes(STATIC)

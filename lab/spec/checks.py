@@ -10,6 +10,11 @@ from ipaddress import IPv4Address, IPv4Network
 
 from lab.cloud import quotas
 from lab.spec.model import LabSpec, Tunnel, VpnConnection
+from lab.spec.nat_checks import (
+    device_addresses,
+    device_addresses_behind_nat_are_private,
+    nat_routers_have_addresses_of_the_customer_gateway,
+)
 from lab.spec.route_checks import (
     device_routes_lead_to_its_connections,
     static_routes_lead_somewhere,
@@ -108,8 +113,11 @@ def inner_networks_are_apart_from_the_ranges(spec: LabSpec) -> Findings:
 
 
 def public_addresses_are_apart_from_the_ranges(spec: LabSpec) -> Findings:
-    """Ours: a gateway whose public address lies in a range behind the tunnel would route IKE into the tunnel."""
-    publics = [Placed(IPv4Network(address), path) for path, address in _publics(spec)]
+    """Ours: a gateway whose public address lies in a range behind the tunnel would route IKE into the tunnel.
+
+    So would a device whose address behind NAT lies there.
+    """
+    publics = [Placed(IPv4Network(address), path) for path, address in (*_publics(spec), *device_addresses(spec))]
     for routed, public in overlaps([*_vpcs(spec), *_lans(spec), *_inners(spec)], publics):
         what = f"{public.network.network_address} is in {routed.network} of {dotted(routed.path)}"
         why = "what goes to a public address goes outside the tunnels"
@@ -319,6 +327,8 @@ RULES: tuple[Callable[[LabSpec], Findings], ...] = (
     dpd_settings_need_dpd,
     keepalives_keep_the_hold_time,
     gateways_have_one_schedule_of_retries,
+    nat_routers_have_addresses_of_the_customer_gateway,
+    device_addresses_behind_nat_are_private,
     quotas_are_kept,
 )
 
@@ -371,6 +381,8 @@ def _nodes(spec: LabSpec) -> Iterator[tuple[Path, str, str]]:
             yield ("cloud", "vpcs", name, "instances", vm), vm, "an instance"
     for name, device in spec.idc.devices.items():
         yield ("idc", "devices", name), name, "a device"
+        for router in device.nat_routers:
+            yield ("idc", "devices", name, "nat_routers", router), router, "a NAT router"
         for lan_name, lan in device.lans.items():
             for host in lan.hosts:
                 yield ("idc", "devices", name, "lans", lan_name, "hosts", host), host, "a host"

@@ -213,12 +213,26 @@ class DeviceRoute(Part):
     vpn_connection: Name = Field(description="a VPN connection to the device's customer gateway")
 
 
+class NatRouter(Part):
+    """A router at the customer's site that has one of the public addresses; the device is behind it."""
+
+    public_address: PublicAddress = Field(description="one of the customer gateway's public addresses")
+    device_address: Address = Field(description="what the device has instead: a private address, as 192.168.1.2")
+    port_forwarding: Truth = Field(
+        default=True,
+        description="true: UDP 500 and 4500 from outside go to the device; false: the device has to initiate",
+    )
+
+
 class Device(Part):
     """A customer's device: the other end of the VPN."""
 
     customer_gateway: Name = Field(description="the customer gateway that the device is to the cloud")
     lans: Named[Lan] = Field(default_factory=nothing_named, description="networks behind the device, by name")
     static_routes: tuple[DeviceRoute, ...] = Field((), description="routes that the customer sets on the device")
+    nat_routers: Named[NatRouter] = Field(
+        default_factory=nothing_named, description="routers between the device and the internet, by name"
+    )
 
 
 class Idc(Part):

@@ -7,6 +7,8 @@ from base64 import b64decode
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from path_mtu import forget, ping
+from replanning import changed, planned
 
 from lab.plan.mtu import inner_mtu
 
@@ -14,19 +16,8 @@ pytestmark = pytest.mark.lab
 
 INNER_MTU = inner_mtu(1500, "aes128", "sha256", udp=False)  # 1438
 MSS = INNER_MTU - 40
-ICMP = 28  # bytes of headers before a ping's data
 
 ENDS = [("vm1", "172.16.1.10"), ("hq-host", "10.0.1.10")]
-
-
-def ping(lab, node, target, size):
-    """One ping that may not be fragmented, `size` bytes long with its headers."""
-    return lab.exec(node, ["ping", "-n", "-c", "1", "-W", "5", "-M", "do", "-s", str(size - ICMP), target])
-
-
-def forget(lab, node):
-    """The path MTUs that a node has learned."""
-    assert lab.exec(node, ["ip", "route", "flush", "cache"]).returncode == 0
 
 
 @pytest.mark.parametrize(("node", "target"), ENDS)
@@ -120,3 +111,12 @@ def test_both_ends_of_a_tcp_connection_are_told_a_segment_size_that_fits(running
             received += len(b64decode(message.get("out", "")))
         assert received == 100_000
         assert (sent.segment_size(), arrived.segment_size(), answered.segment_size()) == (1460, MSS, MSS)
+
+
+def test_a_node_that_loses_its_last_tunnel_keeps_neither_its_interface_nor_the_clamp(running_lab):
+    lab = running_lab
+    with planned(lab, changed(lab.plan, "hq-gw", endpoint=None, speaker=None)):
+        report = lab.wait_for(lambda report: report.node("hq-gw").report.endpoint is None, "a node without tunnels")
+        assert {port.name for port in report.node("hq-gw").report.interfaces} == {"wan1", "wan2", "lan1"}
+        assert b"vpnlab_mss" not in lab.exec("hq-gw", ["nft", "list", "tables"]).stdout
+    assert b"vpnlab_mss" in lab.exec("hq-gw", ["nft", "list", "tables"]).stdout

@@ -64,6 +64,7 @@ def _as_json(connection: ConnectionStatus) -> dict[str, object]:
             "customer_address": str(tunnel.pair.customer),
             "admin_status": tunnel.admin,
             "operational_status": tunnel.operational,
+            "rates": tunnel.rates and asdict(tunnel.rates),
         }
         for tunnel in connection.tunnels
     ]

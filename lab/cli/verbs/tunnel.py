@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import IO, Any, TypeVar
 
 import click
@@ -11,6 +12,7 @@ from lab.cli import options
 from lab.cli.changes import change
 from lab.cli.consoles import output
 from lab.cli.output import print_json
+from lab.cli.rates import rate_rows
 from lab.cli.show import plain_table
 from lab.cli.target import wanted_name
 from lab.control import record
@@ -93,7 +95,8 @@ def show_command(tunnel: str, topology: str | None, name: str | None, *, reveal_
     if output_format == "json":
         ends = {end.node: {"tunnel": end.tunnel and to_json(end.tunnel), "bgp": end.session and to_json(end.session)}
                 for end in (found.cloud, found.idc)}  # fmt: skip
-        print_json("tunnel", lab=lab, **_summary(found), parameters=parameters, ends=ends)
+        rates = found.rates and asdict(found.rates)
+        print_json("tunnel", lab=lab, **_summary(found), parameters=parameters, ends=ends, rates=rates)
     else:
         _print(found, parameters)
 
@@ -187,6 +190,8 @@ def _print(found: TunnelView, parameters: dict[str, Any]) -> None:
     for setting, value in parameters.items():
         if setting != "admin":
             table.add_row(setting, "-" if value is None else str(value))
+    for direction, text in rate_rows(found.rates):
+        table.add_row(direction, text)
     for end in (found.cloud, found.idc):
         for what, text in _end_rows(end):
             table.add_row(f"{end.node} {what}", text)

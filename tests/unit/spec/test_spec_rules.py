@@ -68,6 +68,19 @@ VM1 = "cloud.vpcs.app.instances.vm1"
 LAN = "idc.devices.hq-gw.lans.hq-lan"
 CUSTOMER = "cloud.customer_gateways.hq"
 
+
+def behind_nat(tree: dict[str, Any], **changes: dict[str, str]) -> None:
+    """Both public addresses of the device on NAT routers, with changes by router."""
+    routers = {
+        "cpe1": {"public_address": "198.51.100.10", "device_address": "192.168.1.2"},
+        "cpe2": {"public_address": "192.0.2.10", "device_address": "192.168.2.2"},
+    }
+    device: dict[str, Any] = tree["idc"]["devices"]["hq-gw"]
+    device["nat_routers"] = {name: router | changes.get(name, {}) for name, router in routers.items()}
+
+
+CPE2 = "idc.devices.hq-gw.nat_routers.cpe2"
+
 BROKEN: dict[str, tuple[Edit, str, str]] = {
     "DPD set where it is off": (
         lambda t: tunnel(t).update(ike_dpd_sec=0, dpd_delay_sec=2),
@@ -85,6 +98,38 @@ BROKEN: dict[str, tuple[Edit, str, str]] = {
         "more than a third",
     ),
     "retries differ": (lambda t: tunnel(t).update(dpd_retries=2), f"{CONNECTION}.tunnels[1]", "dpd_retries differs"),
+    "NAT router with an address of nobody": (
+        lambda t: behind_nat(t, cpe2={"public_address": "192.0.2.11"}),
+        f"{CPE2}.public_address",
+        "192.0.2.11 is no public address of customer gateway hq",
+    ),
+    "two NAT routers with one address": (
+        lambda t: behind_nat(t, cpe2={"public_address": "198.51.100.10"}),
+        f"{CPE2}.public_address",
+        "198.51.100.10 is that of idc.devices.hq-gw.nat_routers.cpe1.public_address too",
+    ),
+    "a public address behind NAT": (
+        lambda t: behind_nat(t, cpe2={"device_address": "203.0.113.99"}),
+        f"{CPE2}.device_address",
+        "203.0.113.99 is not a private address",
+    ),
+    "one address behind two NAT routers": (
+        lambda t: behind_nat(t, cpe2={"device_address": "192.168.1.2"}),
+        f"{CPE2}.device_address",
+        "192.168.1.2 is that of idc.devices.hq-gw.nat_routers.cpe1.device_address too",
+    ),
+    "an address behind NAT in the device's own LAN": (
+        lambda t: behind_nat(t, cpe2={"device_address": "172.16.1.9"}),
+        f"{CPE2}.device_address",
+        "172.16.1.9 is in 172.16.1.0/24",
+    ),
+    "NAT router named as a host": (
+        lambda t: t["idc"]["devices"]["hq-gw"].update(
+            nat_routers={"hq-host": {"public_address": "192.0.2.10", "device_address": "192.168.1.2"}}
+        ),
+        f"{LAN}.hosts.hq-host",
+        "the name hq-host of a host is that of a NAT router",
+    ),
     "vpc unknown": (lambda t: attachment(t).update(vpc="ap"), "cloud.vpc_attachments[0].vpc", "no VPC 'ap'"),
     "border gateway unknown": (lambda t: hq(t).update(border_gateway="x"), f"{CONNECTION}.border_gateway", "'x'"),
     "customer gateway unknown": (
@@ -297,3 +342,7 @@ def test_a_tunnel_may_have_timers_of_its_own() -> None:
         tunnel(tree, 1).update(dpd_retries=2)
 
     assert problems_after(edit) == []
+
+
+def test_a_device_behind_nat_breaks_no_rule() -> None:
+    assert problems_after(behind_nat) == []

@@ -1,0 +1,78 @@
+"""The bandwidth of a tunnel, measured in both directions, and what becomes of its bound when the tunnel is changed."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from flow_rates import DIRECTIONS, flow
+from replanning import both_have, changed, planned
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+MBPS = 1_000_000
+OFFERED = 1.3
+"""How much more than the bound is sent; a guest without hardware virtualisation has to be able to."""
+
+
+def bounded(plan, bps):
+    """The plan with all traffic in the first tunnel, whose cloud end forwards so much."""
+    endpoint = plan.node("bgw1").endpoint
+    ends = tuple(replace(end, bandwidth_bps=bps) if end.name == "hq-1" else end for end in endpoint.tunnels)
+    plan = changed(plan, "bgw1", endpoint=replace(endpoint, tunnels=ends), draining=("xfrm2",))
+    return changed(plan, "hq-gw", draining=("xfrm2",))
+
+
+@contextmanager
+def bound(lab, bps):
+    with planned(lab, bounded(lab.plan, bps)):
+        lab.wait_for(both_have("xfrm1"), "all traffic in tunnel 1")
+        yield
+
+
+@pytest.mark.parametrize("mbps", [2, 5, 10])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_tcp_fills_the_bandwidth_of_a_tunnel_and_gets_no_more(running_lab, direction, mbps):
+    with bound(running_lab, mbps * MBPS), flow(running_lab, "tcp", direction) as arrival:
+        assert arrival.bps() == pytest.approx(mbps * MBPS, rel=0.1)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_flow_that_sends_more_than_fits_gets_the_bandwidth_and_leaves_bgp_its_share(running_lab, direction):
+    since = running_lab.last_event()
+    with bound(running_lab, 2 * MBPS), flow(running_lab, "udp", direction, bps=OFFERED * 2 * MBPS) as arrival:
+        assert arrival.bps() == pytest.approx(2 * MBPS, rel=0.1)
+        assert [event for event in running_lab.events(since) if event.kind == "bgp-lost"] == []
+
+
+def shown(lab):
+    """The bounds of the border gateway's tunnels as its kernel has them: those of what is sent, of what comes."""
+    sent = lab.exec("bgw1", ["tc", "qdisc", "show"]).stdout.decode()
+    came = lab.exec("bgw1", ["nft", "list", "tables"]).stdout.decode()
+    if "vpnlab_policing" in came:
+        came = lab.exec("bgw1", ["nft", "list", "table", "ip", "vpnlab_policing"]).stdout.decode()
+    return (
+        dict(re.findall(r"qdisc tbf \S+ dev (\S+) .*rate (\S+) ", sent)),
+        dict(re.findall(r'iifname "(\S+)" limit rate over (.*?) burst', came)),
+    )
+
+
+def test_a_bound_is_set_when_the_tunnel_is_modified_and_goes_with_it(own_lab):
+    lab = own_lab
+
+    def done(*words):
+        finished = lab.vpnlab(*words)
+        assert finished.returncode == 0, finished.stderr
+
+    assert shown(lab) == ({}, {})
+    done("tunnel disable", "hq-2")
+    for mbps, sent, came in ((5, "5Mbit", "625000 bytes/second"), (7, "7Mbit", "875000 bytes/second")):
+        done("tunnel modify", "hq-2", f"bandwidth_mbps={mbps}")
+        assert shown(lab) == ({"xfrm2": sent}, {"xfrm2": came})
+    done("tunnel enable", "hq-2")
+    assert shown(lab) == ({"xfrm2": "7Mbit"}, {"xfrm2": "875000 bytes/second"})
+    done("tunnel disable", "hq-2")
+    done("tunnel delete", "hq-2")
+    assert shown(lab) == ({}, {})

@@ -1,0 +1,108 @@
+"""A customer's device behind NAT, with forwarded ports and without: the example on real engines."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from path_mtu import forget, ping
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "nat.vpnlab.yaml"
+INNER_MTU = 1422
+"""Over 1500 bytes, for aes128 and sha256 in UDP: the cloud's documentation says so, too."""
+
+
+@pytest.fixture(scope="module")
+def lab(lab_of):
+    with lab_of(EXAMPLE) as running:
+        yield running
+
+
+def tunnels(lab, node):
+    return {tunnel.name: tunnel for tunnel in lab.node(node).report.endpoint.tunnels}
+
+
+def test_both_ends_have_found_the_nat_and_put_esp_into_udp(lab):
+    cloud, device = tunnels(lab, "bgw1"), tunnels(lab, "hq-gw")
+    for name in ("hq-1", "hq-2"):
+        assert (cloud[name].state, device[name].state) == ("up", "up")
+        assert (cloud[name].ike.nat_local, cloud[name].ike.nat_remote) == (False, True)
+        assert (device[name].ike.nat_local, device[name].ike.nat_remote) == (True, False)
+        assert cloud[name].child.encapsulated_in_udp
+        assert device[name].child.encapsulated_in_udp
+
+
+def test_the_cloud_sees_the_public_addresses_and_the_device_its_own(lab):
+    assert {str(tunnel.ike.remote_address) for tunnel in tunnels(lab, "bgw1").values()} == {
+        "198.51.100.10",
+        "192.0.2.10",
+    }
+    assert {str(tunnel.ike.local_address) for tunnel in tunnels(lab, "hq-gw").values()} == {
+        "192.168.1.2",
+        "192.168.2.2",
+    }
+
+
+def test_the_cloud_initiates_where_ports_are_forwarded_and_the_device_where_they_are_not(lab):
+    assert {name: tunnel.ike.initiator for name, tunnel in tunnels(lab, "bgw1").items()} == {
+        "hq-1": True,
+        "hq-2": False,
+    }
+
+
+def test_nothing_but_udp_4500_passes_the_routers_once_the_tunnels_are_up(lab):
+    for router in ("cpe1", "cpe2"):
+        tracked = lab.exec(router, ["cat", "/proc/net/nf_conntrack"]).stdout.decode()
+        assert re.search(r"udp .*dport=4500", tracked), tracked
+        assert " unknown " not in tracked, "ESP without UDP"
+
+
+def test_a_router_without_port_forwarding_lets_nothing_in_unasked(lab):
+    script = "import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('203.0.113.10', 4501));"
+    for public, comes in (("198.51.100.10", True), ("192.0.2.10", False)):
+        counting = "table ip heard { chain in { type filter hook prerouting priority raw; udp sport 4501 counter; }; }"
+        assert lab.exec("hq-gw", ["nft", counting]).returncode == 0
+        assert lab.exec("bgw1", ["python3", "-c", f"{script} s.sendto(b'x', ('{public}', 500))"]).returncode == 0
+        # What goes there and back afterwards has overtaken nothing on the way.
+        assert lab.vpnlab("ping", "-c", "1").returncode == 0
+        heard = lab.exec("hq-gw", ["nft", "list", "table", "ip", "heard"]).stdout.decode()
+        assert (f"packets {int(comes)} " in heard) is True, heard
+        assert lab.exec("hq-gw", ["nft", "delete table ip heard"]).returncode == 0
+
+
+@pytest.mark.parametrize(("node", "target"), [("vm1", "172.16.1.10"), ("hq-host", "10.0.1.10")])
+def test_what_may_not_be_fragmented_passes_at_the_inner_mtu_and_not_one_byte_above(lab, node, target):
+    forget(lab, node)
+    assert ping(lab, node, target, INNER_MTU).returncode == 0
+    said = ping(lab, node, target, INNER_MTU + 1).stdout
+    assert b"Frag needed and DF set (mtu = %d)" % INNER_MTU in said
+    forget(lab, node)
+
+
+def test_every_tunnel_carries_pings_and_a_bgp_session(lab):
+    assert lab.vpnlab("ping").returncode == 0
+    for node in ("bgw1", "hq-gw"):
+        sessions = lab.node(node).report.speaker.sessions
+        assert {session.name: session.state for session in sessions} == {"hq-1": "established", "hq-2": "established"}
+
+
+def test_a_tunnel_through_a_router_without_port_forwarding_comes_back_after_both_charons_died(lab):
+    since = lab.last_event()
+    for node in ("bgw1", "hq-gw"):
+        pid = lab.node(node).report.endpoint.pid
+        assert lab.exec(node, ["kill", "-KILL", str(pid)]).returncode == 0
+    lab.wait_for_event(lambda event: event.kind == "tunnel-down", "the end of a tunnel", since=since)
+    lab.wait_for(
+        lambda report: all(
+            tunnel.state == "up"
+            for node in ("bgw1", "hq-gw")
+            if (endpoint := report.node(node).report.endpoint)
+            for tunnel in endpoint.tunnels
+        ),
+        "both tunnels again",
+        within_s=60,
+    )
+    assert lab.vpnlab("ping").returncode == 0
