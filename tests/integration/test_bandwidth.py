@@ -32,14 +32,14 @@ def bound(lab, bps):
         yield
 
 
-@pytest.mark.parametrize("mbps", [2, 5, 10])
+@pytest.mark.parametrize("mbps", [2, 5])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_tcp_fills_the_bandwidth_of_a_tunnel_and_gets_no_more(running_lab, direction, mbps):
     with bound(running_lab, mbps * MBPS), flow(running_lab, "tcp", direction) as arrival:
         assert arrival.bps() == pytest.approx(mbps * MBPS, rel=0.1)
 
 
-@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("direction", ["out"])
 def test_a_flow_that_sends_more_than_fits_gets_the_bandwidth_and_leaves_bgp_its_share(running_lab, direction):
     since = running_lab.last_event()
     with bound(running_lab, 2 * MBPS), flow(running_lab, "udp", direction, bps=OFFERED * 2 * MBPS) as arrival:
