@@ -11,7 +11,7 @@ from lab.node.sampling import WINDOW_S
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-BPS = 400_000
+BPS = 1_000_000
 INNER, OUTER = 1_400, 1_468
 """Bytes of a packet of the flow, and of its ESP packet: outer header 20, ESP 8, IV 16, padded to 1408, ICV 16."""
 RATES = ("out_before_encryption_bps", "out_encrypted_bps", "in_encrypted_bps", "in_after_decryption_bps",
@@ -21,7 +21,7 @@ RATES = ("out_before_encryption_bps", "out_encrypted_bps", "in_encrypted_bps", "
 def test_the_rates_are_those_of_the_traffic_before_and_after_encryption(running_lab):
     seconds = 1.5 * WINDOW_S + 1
     with flow(running_lab, "udp", "out", bps=BPS, seconds=seconds) as out, \
-            flow(running_lab, "udp", "in", bps=BPS / 2, seconds=seconds) as back:  # fmt: skip
+            flow(running_lab, "udp", "in", bps=BPS, seconds=seconds) as back:  # fmt: skip
         sent, came = out.bps(), back.bps()
         told = json.loads(running_lab.vpnlab("status", "-f", "json").stdout)
     (connection,) = told["vpn_connections"]
