@@ -23,11 +23,14 @@ def change(lab: str, edit: Edit, *, dry_run: bool, timeout: float | None, output
     if output_format == "json":
         print_json("apply", lab=lab, dry_run=dry_run, done=found.done, steps=[_step(step) for step in steps],
                    beside=list(beside), refused=[_problem(problem) for problem in refused],
-                   undrained=[str(lack) for lack in found.undrained])  # fmt: skip
+                   undrained=[str(lack) for lack in found.undrained],
+                   amiss=[str(lack) for lack in found.amiss])  # fmt: skip
     else:
         _print_steps(steps, beside)
     for lack in found.undrained:
         say(f"warning: {lack}; its SAs went all the same")
+    for lack in found.amiss:
+        say(f"warning: {lack}; it was amiss before, and this change does not concern it")
     if refused:
         raise LabSaysNo(
             "the cloud refuses; nothing was done:\n" + "\n".join(str(problem) for problem in refused),
@@ -38,7 +41,9 @@ def change(lab: str, edit: Edit, *, dry_run: bool, timeout: float | None, output
 def _outcome(found: Change, *, dry_run: bool) -> str:
     if not found.difference:
         return f"lab {found.lab} is so already: nothing to do"
-    return f"lab {found.lab} was not touched" if dry_run else f"lab {found.lab} is changed, and ready"
+    if dry_run:
+        return f"lab {found.lab} was not touched"
+    return f"lab {found.lab} is changed, and {'what that concerns is ' if found.amiss else ''}ready"
 
 
 def _print_steps(steps: Iterable[Step], beside: Iterable[str]) -> None:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lab.control import record
 from lab.control.computers import Computer, computer_of
+from lab.control.concern import amiss_as_before
 from lab.control.fault import noted_fault
 from lab.control.keys import keys_of
 from lab.control.progress import Progress, Stopwatch
-from lab.control.readiness import lacks, lacks_of_drain
+from lab.control.readiness import lacks, lacks_of_drain, lacks_of_stand_in
 from lab.control.status import REPORT_S, known
 from lab.control.up import READY_S, give, not_ready
 from lab.control.wanted import Wanted, recalled, remember
 from lab.control.watching import watch_until_nothing_lacks
-from lab.plan.codec import digest, to_json
+from lab.plan.codec import digest, from_json, to_json
 from lab.plan.compile import compile_again
 from lab.plan.difference import Asked, Difference, difference, going_down
-from lab.plan.draining import drained
+from lab.plan.draining import drained, standing_in
 from lab.plan.lacks import Lack
 from lab.plan.model import LabPlan
+from lab.plan.report import LabReport
 from lab.spec.model import LabSpec
 from lab.substrate import pace
 
@@ -37,17 +39,19 @@ Edit = Callable[[Wanted], LabSpec]
 class Change:
     """What lies between a lab and what it is to be, and whether it was carried out.
 
-    `undrained` says over which tunnels traffic still went when their time to drain was over.
+    `undrained` says over which tunnels traffic still went when their time to drain was over, `amiss` what was not ready
+    before, is not now, and is nothing that the change concerns.
     """
 
     lab: str
     difference: Difference
     done: bool
     undrained: tuple[Lack, ...] = ()
+    amiss: tuple[Lack, ...] = ()
 
 
 def change_lab(name: str, edit: Edit, *, dry_run: bool, timeout_s: float | None, progress: Progress) -> Change:
-    """Make a running lab be what `edit` makes of it, and return when it is ready; all of it, or with a refusal nothing.
+    """Make a running lab be what `edit` makes of it, and return when what that concerns is ready; all, or nothing.
 
     With `dry_run` nothing is done. Raises UsageError for a lab that nobody knows, LabGone for one that does not run,
     NotConverged when it is not ready in time.
@@ -62,24 +66,35 @@ def change_lab(name: str, edit: Edit, *, dry_run: bool, timeout_s: float | None,
         if found.refused or dry_run:
             return Change(name, found, done=False)
         computer = computer_of(name, place)
-        if not found and _has(computer, compiled.plan) and noted_fault(name) is None:
+        seen = _look(computer)
+        if not found and seen.plan_digest == digest(compiled.plan) and noted_fault(name) is None:
             return Change(name, found, done=True)
-        undrained = _drain(computer, running, going_down(running, compiled.plan), progress)
+        # What an interrupted change or a fault has left is undone by this one, so then all is awaited.
+        is_undisturbed = seen.plan_digest == digest(running) and noted_fault(name) is None
+        lacking_before = lacks(running, seen) if is_undisturbed else ()
+        undrained = _drain(computer, running, compiled.plan, progress)
         remember(Wanted(spec, compiled.allocations), then.keys)
-        _carry_out(computer, compiled.plan, then.keys, timeout_s or READY_S * pace.slowness(), progress)
-        return Change(name, found, done=True, undrained=undrained)
+        timeout_s = timeout_s or READY_S * pace.slowness()
+        amiss = _carry_out(
+            computer, compiled.plan, then.keys, timeout_s, progress,
+            lambda missing: amiss_as_before(running, compiled.plan, lacking_before, missing),
+        )  # fmt: skip
+        return Change(name, found, done=True, undrained=undrained, amiss=amiss)
 
 
-def _has(computer: Computer, plan: LabPlan) -> bool:
-    """Whether the lab was given this plan last; another one is what an interrupted change or a fault has left."""
+def _look(computer: Computer) -> LabReport:
     with computer.connect() as client:
-        given = client.call("report", deadline_s=REPORT_S * pace.slowness())["plan_digest"]
-    return bool(given == digest(plan))
+        return from_json(LabReport, client.call("report", deadline_s=REPORT_S * pace.slowness()))
 
 
-def _drain(computer: Computer, plan: LabPlan, tunnels: Collection[str], progress: Progress) -> tuple[Lack, ...]:
-    """Have both ends of these tunnels withdraw what they announce, and wait until nothing is routed over them."""
-    if not tunnels:
+def _drain(computer: Computer, running: LabPlan, then: LabPlan, progress: Progress) -> tuple[Lack, ...]:
+    """Take the traffic off what goes, and wait until it is off; what still carried some when the time was over.
+
+    Both ends of tunnels that go withdraw what they announce. Static routes that are there once BGP is switched off are
+    there before.
+    """
+    tunnels, plan = going_down(running, then), standing_in(running, then)
+    if not tunnels and plan == running:
         return ()
     watch = Stopwatch(time.monotonic, progress)
     timeout_s = DRAIN_S * pace.slowness()
@@ -87,25 +102,33 @@ def _drain(computer: Computer, plan: LabPlan, tunnels: Collection[str], progress
         empty = to_json(drained(plan, tunnels))
         client.call("apply", deadline_s=READY_S * pace.slowness(), plan=empty, keys=record.read_keys(plan.name))
         _, missing = watch_until_nothing_lacks(
-            client, plan.name, lambda report: lacks_of_drain(plan, tunnels, report), timeout_s, _saying(watch),
-            afresh=True,
+            client, plan.name,
+            lambda report: (*lacks_of_stand_in(running, plan, report), *lacks_of_drain(plan, tunnels, report)),
+            timeout_s, _saying(watch), afresh=True,
         )  # fmt: skip
     watch.reached("drained")
     return missing
 
 
 def _carry_out(
-    computer: Computer, plan: LabPlan, keys: Mapping[str, str], timeout_s: float, progress: Progress
-) -> None:
+    computer: Computer, plan: LabPlan, keys: Mapping[str, str], timeout_s: float, progress: Progress,
+    not_awaited: Callable[[tuple[Lack, ...]], tuple[Lack, ...]],
+) -> tuple[Lack, ...]:  # fmt: skip
+    """Give a plan and wait until it is so, but for what is not awaited; returns what of that lacks."""
+
+    def awaited(report: LabReport) -> tuple[Lack, ...]:
+        missing = lacks(plan, report)
+        excused = not_awaited(missing)
+        return tuple(lack for lack in missing if lack not in excused)
+
     watch = Stopwatch(time.monotonic, progress)
     with computer.connect() as client:
         give(client, plan, keys)
-        _, missing = watch_until_nothing_lacks(
-            client, plan.name, lambda report: lacks(plan, report), timeout_s, _saying(watch), afresh=True
-        )
+        report, missing = watch_until_nothing_lacks(client, plan.name, awaited, timeout_s, _saying(watch), afresh=True)
     if missing:
         raise not_ready(plan.name, timeout_s, missing)
     watch.reached("ready")
+    return lacks(plan, report)
 
 
 def _saying(watch: Stopwatch) -> Callable[[tuple[Lack, ...]], None]:

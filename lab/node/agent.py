@@ -252,11 +252,15 @@ class Agent:
     def _set_routes(self, plan: NodePlan, carrying: frozenset[str]) -> None:
         learned = self._speaker.routes() if self._speaker else NOTHING_LEARNED
         seen = (plan, learned, self._offered, carrying)
+        static_before = self._forwarding.static
         if any(now is not before for now, before in zip(seen, self._forwarding_for, strict=True)):
             self._forwarding = forwarding_of(*seen)
             self._forwarding_for = seen
-        self._set_origin("static routes", self._forwarding.static, STATIC)
-        self._set_origin("BGP routes", self._forwarding.bgp, BGP)
+        origins = [("static routes", self._forwarding.static, STATIC), ("BGP routes", self._forwarding.bgp, BGP)]
+        if static_before.keys() & self._forwarding.bgp.keys():  # what takes over is there before the other goes
+            origins.reverse()
+        for part, wanted, origin in origins:
+            self._set_origin(part, wanted, origin)
 
     def _set_origin(self, part: str, wanted: Routes, origin: Origin) -> None:
         with self._noting(part):

@@ -21,11 +21,16 @@ Expected = Callable[[NeighborPlan], Collection[IPv4Network]]
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """Something that is awaited: what it is, and what was seen of it last. `phase` orders causes."""
+    """Something that is awaited: what it is, and what was seen of it last. `phase` orders causes.
+
+    `node` is where it is awaited, empty for the lab as a whole; `tunnel` is the tunnel that it hangs on, if any.
+    """
 
     phase: str
     what: str
     seen: str
+    node: str = ""
+    tunnel: str | None = None
 
     def __str__(self) -> str:
         return f"{self.what}: {self.seen}"
@@ -34,7 +39,7 @@ class Lack:
 def node_lacks(node: NodePlan, seen: NodeReport, expected: Expected = lambda _: ()) -> Iterator[Lack]:
     """Everything that the node's plan asks for, or that is expected of its neighbors, and its report does not show."""
     for problem in seen.problems:
-        yield Lack("nodes", f"node {node.name}", problem)
+        yield Lack("nodes", f"node {node.name}", problem, node.name)
     down = frozenset(lack.what for lack in _tunnel_lacks(node, seen))
     yield from _tunnel_lacks(node, seen)
     yield from _session_lacks(node, seen, down, expected)
@@ -48,11 +53,11 @@ def tunnel_label(tunnel: str, node: str) -> str:
 def _tunnel_lacks(node: NodePlan, seen: NodeReport) -> Iterator[Lack]:
     reports = {tunnel.name: tunnel for tunnel in (seen.endpoint.tunnels if seen.endpoint else ())}
     for tunnel in node.endpoint.tunnels if node.endpoint else ():
-        report = reports.get(tunnel.name)
+        report, label = reports.get(tunnel.name), tunnel_label(tunnel.name, node.name)
         if not tunnel.admin_up and report is not None and report.ike is not None:
-            yield Lack("tunnels", tunnel_label(tunnel.name, node.name), "administratively down, and has SAs still")
+            yield Lack("tunnels", label, "administratively down, and has SAs still", node.name, tunnel.name)
         if tunnel.admin_up and (report is None or report.state != "up"):
-            yield Lack("tunnels", tunnel_label(tunnel.name, node.name), describe_tunnel(report))
+            yield Lack("tunnels", label, describe_tunnel(report), node.name, tunnel.name)
 
 
 def describe_tunnel(report: TunnelReport | None) -> str:
@@ -73,13 +78,15 @@ def _session_lacks(node: NodePlan, seen: NodeReport, down: frozenset[str], expec
         label = f"BGP session {neighbor.name} on {node.name}"
         report = reports.get(neighbor.name)
         if report is None or report.state != "established":
-            yield Lack("sessions", label, _describe_session(report))
+            yield Lack("sessions", label, _describe_session(report), node.name, neighbor.name)
             continue
         for prefix in sorted(expected(neighbor)):
             if prefix not in report.accepted:
-                yield Lack("routes", f"{prefix} from {neighbor.name} on {node.name}", _why_not_accepted(report, prefix))
+                what, why = f"{prefix} from {neighbor.name} on {node.name}", _why_not_accepted(report, prefix)
+                yield Lack("routes", what, why, node.name, neighbor.name)
             elif prefix not in installed:
-                yield Lack("routes", f"{prefix} on {node.name}", "accepted, not in the kernel")
+                what, why = f"{prefix} on {node.name}", "accepted, not in the kernel"
+                yield Lack("routes", what, why, node.name, neighbor.name)
 
 
 def _describe_session(report: SessionReport | None) -> str:

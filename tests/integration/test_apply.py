@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -13,6 +15,7 @@ from flows import udp_flows
 
 from lab.control import record
 from lab.control.readiness import lacks
+from lab.plan.codec import to_json
 from lab.substrate import pace
 
 pytestmark = pytest.mark.lab
@@ -56,7 +59,7 @@ def sessions(report):
     return {
         (node.name, session.name): (session.state, session.since)
         for node in gateways(report)
-        for session in node.report.speaker.sessions
+        for session in (node.report.speaker.sessions if node.report.speaker else ())
     }
 
 
@@ -135,6 +138,116 @@ def test_a_tunnel_is_disabled_and_enabled_under_load_without_losing_a_packet(lab
     assert share > PACKETS_BEFORE / 4
     assert losses.lost == {way: [[]] * FLOWS for way in losses.sent}, losses.rate
     assert all(rate > 0.95 * RATE for rate in losses.rate.values()), losses.rate
+
+
+@pytest.mark.timeout(600)
+def test_without_the_drain_the_same_load_loses_packets(lab, record_property):
+    """The control of the test above: it would see a loss."""
+    keys = record.read_keys(lab.name)
+    start = packets(lab.status().report)
+    with udp_flows(lab, ENDS, flows=FLOWS, rate=RATE) as losses:
+        report = report_after(lab, sum(start.values()) + PACKETS_BEFORE)
+        now = packets(report)
+        tunnel = max(now, key=lambda name: now[name] - start[name])
+        lab.call("apply", plan=to_json(disabled(lab.plan, tunnel)), keys=keys)
+        lab.wait_for(lambda seen: of(tunnel, sas(seen)) == {}, "the end of its SAs")
+        lab.call("apply", plan=to_json(lab.plan), keys=keys)
+        lab.wait_for(lambda seen: not lacks(lab.plan, seen), "the tunnel again", within_s=60)
+    lost = {way: sum(map(len, flows)) for way, flows in losses.lost.items()}
+    record_property("lost_without_the_drain", lost)
+    assert sum(lost.values()) > 0
+
+
+def disabled(plan, name):
+    """The plan with a tunnel disabled, as it is given to a lab when what it carries has left it."""
+    nodes = []
+    for node in plan.nodes:
+        if node.endpoint is not None:
+            tunnels = tuple(replace(tunnel, admin_up=tunnel.name != name) for tunnel in node.endpoint.tunnels)
+            neighbors = tuple(replace(neighbor, admin_up=neighbor.name != name) for neighbor in node.speaker.neighbors)
+            nodes.append(
+                replace(
+                    node,
+                    endpoint=replace(node.endpoint, tunnels=tunnels),
+                    speaker=replace(node.speaker, neighbors=neighbors),
+                )
+            )
+        else:
+            nodes.append(node)
+    return replace(plan, nodes=tuple(nodes))
+
+
+@pytest.mark.timeout(900)
+def test_bgp_is_switched_off_and_on_again_under_load_while_static_routes_carry(lab, tmp_path, record_property):
+    before = lab.status().report
+    with_bgp = yaml.safe_load((lab.directory / "wanted.json").read_text())["spec"]
+    with_both = static_routes_beside(with_bgp)
+    with_static = static_routes_beside(with_bgp)
+    with_static["cloud"]["vpn_connections"]["hq"]["bgp"] = False
+    start = packets(before)
+    with udp_flows(lab, ENDS, flows=FLOWS, rate=RATE) as losses:
+        report_after(lab, sum(start.values()) + PACKETS_BEFORE)
+        apply(lab, tmp_path, with_static)
+        static = lab.status()
+        assert sessions(static.report) == {}
+        assert not static.lacking
+        assert origins(static.report) == {"static"}
+        apply(lab, tmp_path, with_both)
+        apply(lab, tmp_path, with_bgp)
+        after = lab.status().report
+    assert {state for state, _ in sessions(after).values()} == {"established"}
+    assert sessions(after).keys() == sessions(before).keys()
+    assert origins(after) == {"bgp"}
+    assert sas(after) == sas(before)
+    record_property("sent", losses.sent)
+    assert losses.lost == {way: [[]] * FLOWS for way in losses.sent}, losses.rate
+
+
+def static_routes_beside(spec):
+    """The topology with static routes at both ends of the connection, which win over BGP's."""
+    found = copy.deepcopy(spec)
+    to_idc = {"destination": "172.16.1.0/24", "vpn_connection": "hq"}
+    found["cloud"]["border_gateways"]["bgw1"]["static_routes"] = [to_idc]
+    to_cloud = {"destination": "10.0.1.0/24", "vpn_connection": "hq"}
+    found["idc"]["devices"]["hq-gw"]["static_routes"] = [to_cloud]
+    return found
+
+
+def apply(lab, tmp_path, spec):
+    wanted = tmp_path / "next.vpnlab.yaml"
+    wanted.write_text(yaml.safe_dump(spec, sort_keys=False))
+    return vpnlab(lab, "apply", "-t", str(wanted))
+
+
+def origins(report):
+    """Where the routes that lead into tunnels come from."""
+    return {
+        route.origin
+        for node in gateways(report)
+        for route in node.report.routes
+        if any(hop.interface.startswith("xfrm") for hop in route.next_hops)
+    }
+
+
+@pytest.mark.timeout(600)
+def test_a_tunnel_is_changed_beside_one_that_was_broken_before(lab):
+    ports = {str(route.source): route.interface for route in lab.plan.node("hq-gw").source_routes}
+    second = ports[str(next(pair for pair in lab.plan.tunnels if pair.name == "hq-2").customer_address)]
+    try:
+        assert lab.exec("hq-gw", ["ip", "link", "set", second, "down"]).returncode == 0
+        lab.wait_for(lambda report: down_sessions(report) >= {"hq-2"}, "the loss of hq-2's session")
+        said = vpnlab(lab, "tunnel", "disable", "hq-1")
+        assert said["amiss"]
+        assert all("hq-2" in text for text in said["amiss"])
+        vpnlab(lab, "tunnel", "enable", "hq-1")
+        assert "hq-1" not in down_sessions(lab.status().report)
+    finally:
+        assert lab.exec("hq-gw", ["ip", "link", "set", second, "up"]).returncode == 0
+        lab.wait_for(lambda report: not lacks(lab.plan, report), "the lab as it was", within_s=60)
+
+
+def down_sessions(report):
+    return {name for (_, name), (state, _) in sessions(report).items() if state != "established"}
 
 
 @pytest.mark.timeout(600)

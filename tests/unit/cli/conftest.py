@@ -128,7 +128,7 @@ def node_report(plan: LabPlan, node: NodePlan) -> NodeReport:
     hops = tuple(NextHop(tunnel.interface, IPv4Interface(f"{tunnel.peer_inner}/32").ip) for tunnel in tunnels)
     offers = tuple(Offer(port.vpc, node.name, tuple(prefixes)) for port in node.tables.vpcs) if node.tables else ()
     offered = {port.border_gateway: (IDC,) for port in node.vpc_table.gateways} if node.vpc_table else {}
-    static = forwarding_of(node, {}, offered, frozenset()).static
+    static = forwarding_of(node, {}, offered, frozenset(tunnel.interface for tunnel in tunnels)).static
     return NodeReport(
         name=node.name,
         written_at=now,

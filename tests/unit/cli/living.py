@@ -12,13 +12,15 @@ from lab.plan.report import LabReport, NodeReport
 
 @dataclass
 class LivingLab:
-    """The lab process of a test, and its computer: `given` holds the plans that it was given."""
+    """The lab process of a test, and its computer: `given` holds the plans that it was given, `broken` the
+    tunnels that never come up."""
 
     plan: LabPlan
     ready_report: Any
     given: list[LabPlan] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     gone: Exception | None = None
+    broken: frozenset[str] = frozenset()
 
     def connect(self) -> Self:
         if self.gone is not None:
@@ -46,8 +48,7 @@ class LivingLab:
         assert message == {"call": "watch"}
 
     def receive(self, timeout_s: float) -> Any:
-        del timeout_s
-        return {"lab": to_json(self.report())}
+        return {"lab": to_json(self.report())} if timeout_s > 0 else None
 
     def report(self) -> LabReport:
         found: LabReport = self.ready_report(self.plan)
@@ -58,7 +59,10 @@ class LivingLab:
         return replace(found, plan_digest=digest(self.plan), nodes=nodes)
 
     def _seen(self, node: NodePlan, report: NodeReport | None) -> NodeReport:
-        """Disabled tunnels have neither SAs nor sessions; routes lead where a neighbor has announced something."""
+        """Disabled tunnels have neither SAs nor sessions.
+
+        BGP's routes lead where a neighbor has announced something, static ones over tunnels that are up.
+        """
         assert report is not None
         if node.endpoint is None or report.endpoint is None:
             return report
@@ -67,13 +71,20 @@ class LivingLab:
             replace(t, state="admin-down", ike=None, child=None) if t.name in down else t
             for t in report.endpoint.tunnels
         )
+        tunnels = tuple(
+            replace(t, state="down", reason="a test broke it", child=None) if t.name in self.broken else t
+            for t in tunnels
+        )
+        down |= self.broken
         sessions = tuple(
             replace(s, state="admin-down", accepted=()) if s.name in down else s
             for s in (report.speaker.sessions if report.speaker else ())
         )
         over = {t.peer_inner for t in node.endpoint.tunnels for s in sessions if s.name == t.name and s.accepted}
+        up = {t.peer_inner for t in node.endpoint.tunnels if t.name not in down and t.interface not in node.draining}
+        leads = {"bgp": over, "static": up}
         routes = tuple(
-            replace(route, next_hops=tuple(hop for hop in route.next_hops if hop.via in over))
+            replace(route, next_hops=tuple(hop for hop in route.next_hops if hop.via in leads[route.origin]))
             for route in report.routes
         )
         return replace(

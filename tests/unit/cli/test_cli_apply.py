@@ -134,6 +134,45 @@ def test_a_tunnel_that_is_disabled_is_drained_first(vpnlab, living_lab, write):
     assert record.read_plan("ha") == final
 
 
+def test_what_was_amiss_before_and_is_not_concerned_is_named_and_not_waited_for(vpnlab, living_lab, write):
+    living_lab.broken = frozenset({"hq-2"})
+    done = vpnlab("apply", "-t", write(tunnel(1, admin="down")), "-f", "json")
+    assert done.exit_code == 0, done.stderr
+    assert {text.split(":")[0] for text in json.loads(done.stdout)["amiss"]} == {
+        "tunnel hq-2 on bgw1",
+        "tunnel hq-2 on hq-gw",
+    }
+    assert "it was amiss before, and this change does not concern it" in done.stderr
+    assert "what that concerns is ready" in done.stderr
+
+
+def test_what_a_change_concerns_is_waited_for_though_it_was_amiss_before(vpnlab, living_lab, write):
+    living_lab.broken = frozenset({"hq-2"})
+    slower = write(lambda tree: tree.update(timers="production"))
+    done = vpnlab("apply", "-t", slower, "--timeout", "1")
+    assert done.exit_code == 4
+    assert "tunnel hq-2 on bgw1: no CHILD_SA" in done.stderr
+
+
+def test_static_routes_take_over_before_bgp_is_switched_off(vpnlab, living_lab, write):
+    def static(tree: dict[str, Any]) -> None:
+        hq(tree)["bgp"] = False
+        to_idc = {"destination": "172.16.0.0/16", "vpn_connection": "hq"}
+        tree["cloud"]["border_gateways"]["bgw1"]["static_routes"] = [to_idc]
+        to_cloud = {"destination": "10.0.0.0/8", "vpn_connection": "hq"}
+        tree["idc"]["devices"]["hq-gw"]["static_routes"] = [to_cloud]
+
+    first = living_lab.plan
+    done = vpnlab("apply", "-t", write(static))
+    assert done.exit_code == 0, done.stderr
+    between, final = living_lab.given
+    for name in ("bgw1", "hq-gw"):
+        assert between.node(name).speaker == first.node(name).speaker
+        assert final.node(name).speaker is None
+    assert between.node("bgw1").tables.static == final.node("bgw1").tables.static != ()
+    assert between.node("hq-gw").routes == final.node("hq-gw").routes != first.node("hq-gw").routes
+
+
 def test_what_stays_keeps_its_numbers_and_keys_and_can_come_back(vpnlab, living_lab, write):
     first = living_lab.plan
     assert vpnlab("apply", "-t", write(tunnel(1, admin="down"))).exit_code == 0
