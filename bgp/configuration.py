@@ -90,9 +90,14 @@ def keepalive_noted(description: str) -> int | None:
     return int(word) if word.isdecimal() else None
 
 
-def announce(neighbor: NeighborPlan, prefixes: Collection[IPv4Network]) -> Iterator[str]:
-    """The commands that tell the neighbor of these prefixes, next hop self."""
-    return _bulk(f"neighbor {neighbor.peer_address} announce attributes next-hop self nlri", prefixes)
+def announce(plan: SpeakerPlan, neighbor: NeighborPlan, prefixes: Collection[IPv4Network]) -> Iterator[str]:
+    """The commands that tell the neighbor of these prefixes, next hop self.
+
+    An `as-path` stands for the whole path, our own AS included; without one ExaBGP puts our AS there.
+    """
+    path = " ".join([str(plan.as_towards(neighbor))] * (1 + neighbor.prepend))
+    prepended = f" as-path [ {path} ]" if neighbor.prepend else ""
+    return _bulk(f"neighbor {neighbor.peer_address} announce attributes next-hop self{prepended} nlri", prefixes)
 
 
 def withdraw(neighbor: NeighborPlan, prefixes: Collection[IPv4Network]) -> Iterator[str]:

@@ -15,6 +15,7 @@ class NeighborPlan:
     `announce` holds the prefixes that this neighbor is told of, next hop self.
     `local_as` is our AS on this session where it is another than the speaker's.
     `keepalive_s` is the time between KEEPALIVEs; None is a third of the negotiated hold time, RFC 4271's suggestion.
+    `prepend` is how many times more than once our AS stands at the head of the AS_PATH of what is announced.
     """
 
     name: str
@@ -28,6 +29,7 @@ class NeighborPlan:
     announce: tuple[IPv4Network, ...] = ()
     local_as: int | None = None
     keepalive_s: int | None = None
+    prepend: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def preload() -> None:
     negotiated = Negotiated(neighbor)
     negotiated.sent(sent)
     negotiated.received(received)
-    (command,) = announce(SAMPLE_NEIGHBOR, (IPv4Network("198.51.100.0/24"),))
+    (command,) = announce(SAMPLE, SAMPLE_NEIGHBOR, (IPv4Network("198.51.100.0/24"),))
     words = command.split(" ", 2)[2]
     for change in API(None).api_attributes(words, []):
         own = neighbor.remove_self(change)

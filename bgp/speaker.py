@@ -78,6 +78,14 @@ class Session:
     told: set[str] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What ExaBGP was told to announce to a neighbor, and how often our AS is prepended there."""
+
+    prefixes: frozenset[IPv4Network] = frozenset()
+    prepend: int = 0
+
+
 class Speaker:
     """Makes a SpeakerPlan so, as often as asked, and knows the routes that come of it.
 
@@ -114,7 +122,7 @@ class Speaker:
         self._afresh: set[str] = set()
         self._by_peer: dict[IPv4Address, str] = {}
         # What ExaBGP was told to announce to each neighbor that it has read.
-        self._told: dict[str, frozenset[IPv4Network]] = {}
+        self._told: dict[str, Told] = {}
 
     def apply(self, plan: SpeakerPlan) -> None:
         """Make the plan so. A second call with the same plan changes nothing.
@@ -198,7 +206,7 @@ class Speaker:
             since=session.since,
             reason=session.reason,
             accepted=tuple(prefix for prefix, _ in accepted),
-            announced=tuple(sorted(self._told.get(name, ()))) if session.state == "established" else (),
+            announced=tuple(sorted(self._told.get(name, Told()).prefixes)) if session.state == "established" else (),
             refused=tuple(RefusedPrefix(*refused) for refused in self._rib.refused(name, SHOWN_REFUSED)),
             refused_count=self._rib.refused_count(name),
             complete=self._rib.complete(name),
@@ -236,7 +244,7 @@ class Speaker:
             self._loading = step
             self._exabgp.send(configuration.reread(self._generation))
         for name in step.keys() & self._loaded.keys():
-            self._tell(self._exabgp, step[name])
+            self._tell(self._exabgp, self._plan, step[name])
 
     def _wanted(self, plan: SpeakerPlan) -> dict[str, NeighborPlan]:
         """The neighbors that ExaBGP can be given now; the sessions of the others say why not."""
@@ -279,14 +287,15 @@ class Speaker:
         self._loaded = neighbors
         self._by_peer = {neighbor.peer_address: name for name, neighbor in neighbors.items()}
         for name in neighbors:
-            self._told.setdefault(name, frozenset())
+            self._told.setdefault(name, Told())
 
-    def _tell(self, exabgp: ExaBgp, neighbor: NeighborPlan) -> None:
+    def _tell(self, exabgp: ExaBgp, plan: SpeakerPlan, neighbor: NeighborPlan) -> None:
         """Announce and withdraw by difference. After a lost session ExaBGP repeats what it was told."""
-        wanted, told = frozenset(neighbor.announce), self._told[neighbor.name]
-        for command in configuration.withdraw(neighbor, told - wanted):
+        told, wanted = self._told[neighbor.name], Told(frozenset(neighbor.announce), neighbor.prepend)
+        for command in configuration.withdraw(neighbor, told.prefixes - wanted.prefixes):
             exabgp.send(command)
-        for command in configuration.announce(neighbor, wanted - told):
+        known = told.prefixes if told.prepend == wanted.prepend else frozenset()  # another AS_PATH: all of it again
+        for command in configuration.announce(plan, neighbor, wanted.prefixes - known):
             exabgp.send(command)
         self._told[neighbor.name] = wanted
 
@@ -423,7 +432,8 @@ class Speaker:
 
 def _same(one: NeighborPlan, other: NeighborPlan) -> bool:
     """Whether a session of the one is a session of the other: they differ in what is announced at most."""
-    return dataclasses.replace(one, announce=()) == dataclasses.replace(other, announce=())
+    one, other = (dataclasses.replace(neighbor, announce=(), prepend=0) for neighbor in (one, other))
+    return one == other
 
 
 def _awaits(neighbor: NeighborPlan) -> str:

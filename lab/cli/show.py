@@ -49,23 +49,25 @@ def status_table(status: Status, width: int, pings: Iterable[PingAnswer] = ()) -
     if status.lacking:
         parts += [Text(), Text("not ready:", style=BAD)]
         parts += [Text(f"  {lack}") for lack in status.lacking]
-    notes = [note for node in report.nodes for note in _notes(node.name, node.agent_last_exit, node.report)]
+    notes = [
+        note for node in report.nodes for note in _notes(plan.called(node.name), node.agent_last_exit, node.report)
+    ]
     if notes:
         parts += [Text(), *(Text(note, style=NOTE) for note in notes)]
     return Group(*parts)
 
 
-def pings_table(answers: Iterable[PingAnswer]) -> Table:
+def pings_table(lab: LabPlan, answers: Iterable[PingAnswer]) -> Table:
     """The pings through the tunnels."""
     table = plain_table("tunnel", "from", "to", "round trip")
+    called = {pair.name: pair.called for pair in lab.tunnels}
     for answer in answers:
         came = Text(answer.error or "no answer", style=BAD)
         if answer.round_trip_ms is not None:
             came = Text(f"{answer.round_trip_ms:.1f} ms", style=GOOD)
         plan = answer.plan
-        table.add_row(
-            plan.tunnel, f"{plan.source_node} {plan.source}", f"{plan.destination_node} {plan.destination}", came
-        )
+        source, destination = lab.called(plan.source_node), lab.called(plan.destination_node)
+        table.add_row(called[plan.tunnel], f"{source} {plan.source}", f"{destination} {plan.destination}", came)
     return table
 
 
@@ -114,10 +116,10 @@ def _tunnels(plan: LabPlan, report: LabReport, pings: dict[str, PingAnswer], *, 
     for pair in plan.tunnels:
         here, there = _ends(pair, report)
         cloud, customer = (
-            _place(node, address, wide=wide)
+            _place(plan.called(node), address, wide=wide)
             for node, address in ((pair.cloud_node, pair.cloud_address), (pair.idc_node, pair.customer_address))
         )
-        row: list[RenderableType] = [pair.name, cloud, customer, _tunnel_state(here, there), _bgp_state(pair, report)]
+        row: list[RenderableType] = [pair.called, cloud, customer, _tunnel_state(here, there), _bgp_state(pair, report)]
         row.append(f"{here.child.packets_out}/{here.child.packets_in}" if here and here.child else "-")
         answer = pings.get(pair.name)
         if answer is not None and answer.round_trip_ms is not None:
@@ -156,7 +158,7 @@ def _place(node: str, address: IPv4Address, *, wide: bool) -> str:
 def _routes(plan: LabPlan, report: LabReport) -> RenderableType:
     table = plain_table("node", "learned", "over")
     rows = [
-        (node.name, str(route.destination), f"{hop.interface} via {hop.via}" if hop.via else hop.interface)
+        (node.called, str(route.destination), f"{hop.interface} via {hop.via}" if hop.via else hop.interface)
         for node in plan.nodes
         if (seen := _seen(report, node.name)) is not None
         for route in seen.routes

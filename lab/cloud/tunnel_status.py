@@ -10,6 +10,9 @@ from lab.errors import Problem
 ADMIN = "admin"
 """The one parameter of a tunnel that changes while its admin status is UP."""
 
+DESCRIPTION = "description"
+"""What is no parameter, and changes at any time."""
+
 WHY = "the cloud lets only what carries no traffic be changed or deleted"
 
 
@@ -27,7 +30,7 @@ def operational_status(admin: Status, *, negotiated: bool, path_up: bool) -> Sta
 
 def refused_modification(tunnel: str, admin: Status, parameters: Collection[str]) -> Problem | None:
     """Why these parameters (in the file's spelling) of a tunnel cannot be changed now; None when they can."""
-    changed = sorted(set(parameters) - {ADMIN})
+    changed = sorted(set(parameters) - {ADMIN, DESCRIPTION})
     if not changed or admin is Status.DOWN:
         return None
     what = f"{', '.join(changed)} cannot be changed while admin status is UP"

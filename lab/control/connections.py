@@ -39,7 +39,7 @@ def connection_statuses(plan: LabPlan, report: LabReport) -> tuple[ConnectionSta
     """All VPN connections of a lab, in the file's order. A node that has not reported, or is stale, is not UP."""
     found = []
     for connection in plan.connections:
-        node = plan.node(connection.border_gateway)
+        node = plan.node(plan.node_called(connection.border_gateway))
         seen = _fresh(report, node.name)
         carrying, rates = _carrying(node, seen), rates_of(seen)
         tunnels = tuple(

@@ -24,5 +24,5 @@ def logs_of(plan: LabPlan, node: str) -> tuple[str, ...]:
         if found.name == node:
             engines = {"agent": True, "charon": found.endpoint is not None, "exabgp": found.speaker is not None}
             return tuple(log for log in LOGS if engines[log])
-    nodes = ", ".join(found.name for found in plan.nodes)
+    nodes = ", ".join(found.called for found in plan.nodes)
     raise UsageError(f"lab {plan.name} has no node {node}", mend=f"nodes: {nodes}")

@@ -45,7 +45,7 @@ def tables_of(lab: str, *, border_gateway: str | None = None, vpc: str | None = 
     """The tables of a border gateway or of a VPC of a running lab. Raises UsageError for an unknown name."""
     found = status_of(lab)
     if border_gateway is not None:
-        node = _the(found.plan, border_gateway, {n.name: n for n in found.plan.nodes if n.tables}, "border gateway")
+        node = _the(found.plan, border_gateway, {n.called: n for n in found.plan.nodes if n.tables}, "border gateway")
         return gateway_routes(node, _seen(found.report, node.name))
     routers = {n.vpc_table.vpc: n for n in found.plan.nodes if n.vpc_table}
     node = _the(found.plan, str(vpc), routers, "VPC")
@@ -63,7 +63,7 @@ def gateway_routes(node: NodePlan, seen: NodeReport) -> GatewayRoutes:
     table = valid_table(tables.static, propagated, up_tunnels(tables, carrying))
     forwarding = {destination: routes for destination, routes in table.items() if routes}
     missing = frozenset(forwarding) - {route.destination for route in seen.routes}
-    return GatewayRoutes(node.name, tables.static, propagated, forwarding, overlapped(propagated), missing)
+    return GatewayRoutes(node.called, tables.static, propagated, forwarding, overlapped(propagated), missing)
 
 
 def vpc_routes_now(node: NodePlan, report: LabReport) -> VpcRoutes:

@@ -17,10 +17,12 @@ from lab.control.wanted import Wanted, tree_of
 from lab.errors import LabSaysNo, UsageError
 from lab.node.coupling import shut_addresses
 from lab.plan.allocations import Numbering
+from lab.plan.model import called_tunnel
 from lab.plan.report import NodeReport
 from lab.plan.tunnels import Connection, NumberedTunnel, connections
 from lab.spec.editing import fitted
 from lab.spec.model import LabSpec
+from lab.spec.names import node_name
 
 PAIR = ("cloud_address", "customer_address")
 """What makes a tunnel the one that it is."""
@@ -59,17 +61,18 @@ def tunnel_called(wanted: Wanted, name: str) -> tuple[Connection, NumberedTunnel
     """The tunnel of that name. Raises UsageError."""
     found = tunnels_of(wanted)
     for connection, tunnel in found:
-        if tunnel.name == name:
+        if name in (tunnel.name, called_tunnel(connection.name, tunnel.name)):
             return connection, tunnel
-    known = ", ".join(tunnel.name for _, tunnel in found) or "none"
+    known = ", ".join(called_tunnel(connection.name, tunnel.name) for connection, tunnel in found) or "none"
     raise UsageError(f"there is no tunnel {name} in lab {wanted.spec.name}", mend=f"tunnels: {known}")
 
 
 def view(connection: Connection, tunnel: NumberedTunnel, status: Status) -> TunnelView:
     """A tunnel as it is now. Its operational status is that of the cloud's end."""
-    cloud, idc = (_end(status, node, tunnel.name) for node in (connection.border_gateway, connection.device))
+    gateway, device = (node_name(called) for called in (connection.border_gateway, connection.device))
+    cloud, idc = (_end(status, node, tunnel.name) for node in (gateway, device))
     admin = TunnelStatus.UP if tunnel.spec.admin == "up" else TunnelStatus.DOWN
-    seen = _seen(status, connection.border_gateway)
+    seen = _seen(status, gateway)
     is_shut = seen is None or str(tunnel.spec.cloud_address) in shut_addresses(seen.interfaces)
     negotiated = cloud.tunnel is not None and cloud.tunnel.state == "up"
     operational = operational_status(admin, negotiated=negotiated, path_up=not is_shut)

@@ -41,7 +41,7 @@ def forwarding_of(plan: NodePlan, learned: Learned, offered: Offered, carrying: 
     tunnels = plan.endpoint.tunnels if plan.endpoint else ()
     static = dict(static_routes(plan.routes, tunnels, carrying))
     if plan.tables is not None:
-        return _of_border_gateway(plan.name, plan.tables, static, valid_now(plan.tables, learned, carrying))
+        return _of_border_gateway(plan.called, plan.tables, static, valid_now(plan.tables, learned, carrying))
     if plan.vpc_table is not None:
         static |= _of_vpc(plan.vpc_table, offered)
     return Forwarding(static, bgp_routes(learned, carrying))

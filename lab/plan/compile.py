@@ -43,9 +43,10 @@ from lab.plan.model import (
 )
 from lab.plan.tables import gateway_tables, valid_without_vpn, vpc_table
 from lab.plan.timers import Timers, timers_for, timers_of
-from lab.plan.tunnels import PATH_MTU, Connection, connections, session_ends, tunnel_ends
+from lab.plan.tunnels import PATH_MTU, Connection, connections, prepends_of, selectors_of, session_ends, tunnel_ends
 from lab.spec.checks import VPC_NODE_PREFIX
 from lab.spec.model import LabSpec, NatRouter, VpcAttachment
+from lab.spec.names import node_name
 
 INTERNET = "internet"
 DEFAULT_ROUTE = IPv4Network("0.0.0.0/0")
@@ -61,10 +62,11 @@ FLOW_HASH = (("net/ipv4/fib_multipath_hash_policy", "1"),)  # ECMP by 5-tuple, t
 
 
 class _Draft:
-    """A node while its links are being drawn."""
+    """A node while its links are being drawn. `called` is the user's name of what it is."""
 
-    def __init__(self, name: str, role: Role, sysctls: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(self, name: str, called: str, role: Role, sysctls: tuple[tuple[str, str], ...] = ()) -> None:
         self.name = name
+        self.called = called
         self.role = role
         self.sysctls = sysctls
         self.interfaces: list[InterfacePlan] = []
@@ -79,6 +81,12 @@ class _Draft:
         self.ports: list[TunnelPort] = []
         self.nat: list[NatPlan] = []
 
+    @property
+    def label(self) -> str:
+        """What the user is shown where it is not the name."""
+        shown = VPC_NODE_PREFIX + self.called if self.role == "vpc-router" else self.called
+        return "" if shown == self.name else shown
+
 
 class _Drawing:
     """The plan while it is drawn: nodes, and links between them with MAC addresses counted through the lab."""
@@ -88,9 +96,14 @@ class _Drawing:
         self.links: list[LinkPlan] = []
         self.numbers = numbers
 
-    def node(self, name: str, role: Role, sysctls: tuple[tuple[str, str], ...] = ()) -> _Draft:
-        self.nodes[name] = _Draft(name, role, sysctls)
+    def node(self, called: str, role: Role, sysctls: tuple[tuple[str, str], ...] = (), prefix: str = "") -> _Draft:
+        name = prefix + node_name(called)
+        self.nodes[name] = _Draft(name, called, role, sysctls)
         return self.nodes[name]
+
+    def of(self, called: str) -> _Draft:
+        """The node of what the user calls so."""
+        return self.nodes[node_name(called)]
 
     def port(self, node: _Draft, kind: str, to: str) -> str:
         """The name of a node's interface: the kind of what it leads to, counted in the node."""
@@ -143,7 +156,7 @@ def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
         nodes=tuple(_finished(drawing, node, spec, timers) for node in drawing.nodes.values()),
         links=tuple(drawing.links),
         tunnels=tuple(tunnels),
-        pings=tuple(ping for pair in tunnels for ping in _pings(spec, pair, drawing.numbers)),
+        pings=tuple(ping for connection in found for ping in _pings(spec, connection, drawing.numbers)),
         connections=tuple(
             ConnectionPlan(
                 connection.name,
@@ -152,6 +165,7 @@ def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
                 connection.public_addresses,
                 connection.customer.public_addresses,
                 connection.spec.bgp,
+                connection.spec.description,
             )
             for connection in found
         ),
@@ -161,7 +175,7 @@ def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
 
 def _draw_vpcs(spec: LabSpec, drawing: _Drawing) -> None:
     for name, vpc in spec.cloud.vpcs.items():
-        router = drawing.node(VPC_NODE_PREFIX + name, "vpc-router", FORWARDING + FLOW_HASH + PROXY_ARP)
+        router = drawing.node(name, "vpc-router", FORWARDING + FLOW_HASH + PROXY_ARP, VPC_NODE_PREFIX)
         for instance_name, instance in vpc.instances.items():
             subnet = vpc.subnets[instance.subnet]
             node = drawing.node(instance_name, "instance")
@@ -185,7 +199,7 @@ def _draw_leaf(
 
 
 def _draw_attachment(drawing: _Drawing, router: _Draft, attachment: VpcAttachment) -> None:
-    gateway = drawing.nodes[attachment.border_gateway]
+    gateway = drawing.of(attachment.border_gateway)
     between = drawing.numbers.take("transfer", f"{attachment.vpc} - {attachment.border_gateway}")
     transfer = IPv4Network((int(TRANSFER_POOL.network_address) + 4 * (between - 1), 30))
     port = drawing.port(gateway, "vpc", attachment.vpc)
@@ -235,15 +249,16 @@ def _draw_nat_router(drawing: _Drawing, internet: _Draft, device: _Draft, name: 
 def _draw_connection(
     spec: LabSpec, drawing: _Drawing, internet: _Draft, connection: Connection, timers: Timers
 ) -> Iterator[TunnelPair]:
-    gateway, device = drawing.nodes[connection.border_gateway], drawing.nodes[connection.device]
+    gateway, device = drawing.of(connection.border_gateway), drawing.of(connection.device)
     for address in connection.public_addresses:
         _draw_public_address(drawing, internet, gateway, address)
     advertised = advertised_to(
-        NextHopType.VPN_CONNECTION, connection.name, valid_without_vpn(spec, gateway.name, drawing.numbers)
+        NextHopType.VPN_CONNECTION, connection.name, valid_without_vpn(spec, gateway.called, drawing.numbers)
     )
     for tunnel in connection.tunnels:
         own = timers_for(tunnel.spec, timers)
-        here, there = tunnel_ends(tunnel, own, connection.nat_routers.get(tunnel.spec.customer_address))
+        nat = connection.nat_routers.get(tunnel.spec.customer_address)
+        here, there = tunnel_ends(tunnel, own, selectors_of(connection.spec), nat)
         for node in (gateway, device):
             if tunnel.spec.ike_version == "v2":  # charon has one schedule for all, says a rule of the file
                 node.retransmission = own.retransmission
@@ -251,7 +266,8 @@ def _draw_connection(
         device.tunnels.append(there)
         gateway.ports.append(TunnelPort(connection.name, tunnel.name, here.interface, here.peer_inner))
         if connection.spec.bgp:
-            cloud, customer = session_ends(connection, tunnel, own, advertised, device.announced)
+            prepend = prepends_of(spec.idc.devices[device.called], connection.name, tunnel)
+            cloud, customer = session_ends(connection, tunnel, own, advertised, device.announced, prepend)
             gateway.neighbors.append(cloud)
             device.neighbors.append(customer)
         yield TunnelPair(
@@ -270,9 +286,9 @@ def _route_on_devices(spec: LabSpec, drawing: _Drawing, tunnels: list[TunnelPair
         ways: dict[IPv4Network, list[NextHop]] = {}
         for route in device.static_routes:
             names = {pair.name for pair in tunnels if pair.vpn_connection == route.vpn_connection}
-            ends = [tunnel for tunnel in drawing.nodes[name].tunnels if tunnel.name in names]
+            ends = [tunnel for tunnel in drawing.of(name).tunnels if tunnel.name in names]
             ways.setdefault(route.destination, []).extend(NextHop(end.interface, end.peer_inner) for end in ends)
-        drawing.nodes[name].routes.extend(RoutePlan(destination, tuple(hops)) for destination, hops in ways.items())
+        drawing.of(name).routes.extend(RoutePlan(destination, tuple(hops)) for destination, hops in ways.items())
 
 
 def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) -> NodePlan:
@@ -280,7 +296,7 @@ def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) ->
     if node.neighbors:
         is_cloud = node.role == "border-gateway"
         speaker = SpeakerPlan(
-            local_as=spec.cloud.border_gateways[node.name].asn if is_cloud else _device_as(spec, node.name),
+            local_as=spec.cloud.border_gateways[node.called].asn if is_cloud else _device_as(spec, node.called),
             router_id=IPv4Address(drawing.numbers.keep("router ID", node.name, int(_first_address(spec, node)))),
             neighbors=tuple(node.neighbors),
             max_prefixes=DYNAMIC_ROUTES.limit if is_cloud else None,
@@ -296,21 +312,18 @@ def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) ->
         if node.tunnels
         else None,
         speaker=speaker,
-        tables=gateway_tables(spec, node.name, drawing.numbers, node.vpcs, node.ports)
+        tables=gateway_tables(spec, node.called, drawing.numbers, node.vpcs, node.ports)
         if node.role == "border-gateway"
         else None,
-        vpc_table=(
-            vpc_table(spec, node.name.removeprefix(VPC_NODE_PREFIX), node.gateways)
-            if node.role == "vpc-router"
-            else None
-        ),
+        vpc_table=(vpc_table(spec, node.called, node.gateways) if node.role == "vpc-router" else None),
         nat=tuple(node.nat),
+        label=node.label,
     )
 
 
 def _first_address(spec: LabSpec, gateway: _Draft) -> IPv4Address:
     """The first public address of a gateway; behind NAT, too, for the device's own may be that of another device."""
-    device = spec.idc.devices.get(gateway.name)
+    device = spec.idc.devices.get(gateway.called)
     if device is None:
         return gateway.source_routes[0].source
     return spec.cloud.customer_gateways[device.customer_gateway].public_addresses[0]
@@ -320,19 +333,28 @@ def _device_as(spec: LabSpec, device: str) -> int:
     return spec.cloud.customer_gateways[spec.idc.devices[device].customer_gateway].asn
 
 
-def _pings(spec: LabSpec, pair: TunnelPair, numbers: Numbering) -> Iterator[PingPlan]:
-    """The ping that proves a tunnel: from an instance that the customer knows of to a host behind the device."""
+def _pings(spec: LabSpec, connection: Connection, numbers: Numbering) -> Iterator[PingPlan]:
+    """The pings that prove the tunnels: from an instance that the customer knows of to a host behind the device.
+
+    In policy mode both are in the selectors; where none is, nothing proves a tunnel.
+    """
+    cloud_ranges, customer_ranges = selectors_of(connection.spec)
     hosts = [
-        (host, address) for lan in spec.idc.devices[pair.idc_node].lans.values() for host, address in lan.hosts.items()
+        (host, address)
+        for lan in spec.idc.devices[connection.device].lans.values()
+        for host, address in lan.hosts.items()
+        if any(address in network for network in customer_ranges)
     ]
-    valid = valid_without_vpn(spec, pair.cloud_node, numbers)
+    valid = valid_without_vpn(spec, connection.border_gateway, numbers)
     instances = [
         (name, instance.address)
         for attachment in spec.cloud.vpc_attachments
-        if attachment.border_gateway == pair.cloud_node
+        if attachment.border_gateway == connection.border_gateway
         for name, instance in spec.cloud.vpcs[attachment.vpc].instances.items()
-        if any(route.next_hop == attachment.vpc for route in longest_prefix(valid, instance.address) or ())
+        if any(instance.address in network for network in cloud_ranges)
+        and any(route.next_hop == attachment.vpc for route in longest_prefix(valid, instance.address) or ())
     ]
     if hosts and instances:
         (source_node, source), (destination_node, destination) = instances[0], hosts[0]
-        yield PingPlan(pair.name, source_node, source, destination_node, destination)
+        for tunnel in connection.tunnels:
+            yield PingPlan(tunnel.name, node_name(source_node), source, node_name(destination_node), destination)

@@ -73,6 +73,8 @@ class VpcTable:
 class NodePlan:
     """All that one node needs. `sysctls` are paths below /proc/sys with their values.
 
+    `label` is what the user calls it where that cannot be the name of a node, else empty.
+
     `tables` has a border gateway alone, `vpc_table` the router of a VPC. `draining` names interfaces of tunnels over
     which nothing is to be routed any more although they carry.
     """
@@ -90,6 +92,12 @@ class NodePlan:
     draining: tuple[str, ...] = ()
     impairments: Impairments = UNIMPAIRED
     nat: tuple[NatPlan, ...] = ()
+    label: str = ""
+
+    @property
+    def called(self) -> str:
+        """What the user calls the node."""
+        return self.label or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +128,20 @@ class TunnelPair:
     cloud_address: IPv4Address
     customer_address: IPv4Address
 
+    @property
+    def called(self) -> str:
+        """What the user calls the tunnel: its connection's name, and its number in it."""
+        return called_tunnel(self.vpn_connection, self.name)
+
+
+def called_tunnel(vpn_connection: str, tunnel: str) -> str:
+    """What the user calls a tunnel: "hq-1", whatever name the engines know it by."""
+    return f"{vpn_connection}-{tunnel.rpartition('-')[2]}"
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPlan:
-    """A VPN connection: the public addresses that its tunnels may run between."""
+    """A VPN connection, in the user's words: the public addresses that its tunnels may run between."""
 
     name: str
     border_gateway: str
@@ -131,6 +149,7 @@ class ConnectionPlan:
     cloud_addresses: tuple[IPv4Address, ...]
     customer_addresses: tuple[IPv4Address, ...]
     bgp: bool
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +181,11 @@ class LabPlan:
             if node.name == name:
                 return node
         raise KeyError(name)
+
+    def called(self, node: str) -> str:
+        """What the user calls the node of that name."""
+        return next((known.called for known in self.nodes if known.name == node), node)
+
+    def node_called(self, name: str) -> str:
+        """The name of the node that the user calls so; the same where nothing is called so."""
+        return next((node.name for node in self.nodes if node.called == name), name)

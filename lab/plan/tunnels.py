@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from bgp.plan import NeighborPlan
-from endpoint.plan import TunnelPlan
+from endpoint.plan import ANY_IPV4, TunnelPlan
 from lab.cloud.high_availability import AddressPair, initial_pairs
 from lab.plan.allocations import Numbering
 from lab.plan.mtu import inner_mtu
 from lab.plan.timers import Timers
-from lab.spec.model import CustomerGateway, LabSpec, NatRouter, Tunnel, VpnConnection
+from lab.spec.model import CustomerGateway, Device, LabSpec, NatRouter, Tunnel, VpnConnection
+from lab.spec.names import node_name
 
 PATH_MTU = 1500
 """Bytes that every link of the lab carries."""
@@ -53,7 +54,10 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class NumberedTunnel:
-    """One tunnel of a connection: "hq-1", with its inner network decided and a number of its own in the lab."""
+    """One tunnel of a connection, with its inner network decided and a number of its own in the lab.
+
+    `name` is what the engines know it by: "hq-1".
+    """
 
     name: str
     number: int
@@ -118,7 +122,10 @@ def _numbered(spec: LabSpec, connection: str, tunnel: Tunnel, numbers: Numbering
     key = tunnel_key(connection, AddressPair(tunnel.cloud_address, tunnel.customer_address))
     position = numbers.take(f"tunnel of {connection}", key)
     return NumberedTunnel(
-        f"{connection}-{position}", numbers.take("tunnel", key), tunnel, _inner_network(spec, key, tunnel, numbers)
+        f"{node_name(connection)}-{position}",
+        numbers.take("tunnel", key),
+        tunnel,
+        _inner_network(spec, key, tunnel, numbers),
     )
 
 
@@ -137,11 +144,25 @@ def device_of(spec: LabSpec, customer_gateway: str) -> str:
     return next(name for name, device in spec.idc.devices.items() if device.customer_gateway == customer_gateway)
 
 
-def tunnel_ends(tunnel: NumberedTunnel, timers: Timers, nat: NatRouter | None = None) -> tuple[TunnelPlan, TunnelPlan]:
+Ranges = tuple[IPv4Network, ...]
+
+
+def selectors_of(connection: VpnConnection) -> tuple[Ranges, Ranges]:
+    """The traffic selectors of a connection's tunnels, the cloud's side first: everything, or those of policy mode."""
+    if connection.traffic_selectors is None:
+        return (ANY_IPV4,), (ANY_IPV4,)
+    remote = dict.fromkeys(subnet for one in connection.traffic_selectors for subnet in one.remote_subnets)
+    return tuple(one.local_subnet for one in connection.traffic_selectors), tuple(remote)
+
+
+def tunnel_ends(
+    tunnel: NumberedTunnel, timers: Timers, selectors: tuple[Ranges, Ranges], nat: NatRouter | None = None
+) -> tuple[TunnelPlan, TunnelPlan]:
     """The cloud's and the customer's end of a tunnel with its own timers; `nat` is before the customer's.
 
     The cloud initiates, unless nothing comes in through the NAT unasked; and it bounds both directions' bandwidth.
     The cloud knows the customer by the public address, which is therefore the customer's identity behind NAT, too.
+    `selectors` has the cloud's side first.
     """
     spec = tunnel.spec
     ike = f"{spec.ike_cipher}-{spec.ike_auth}-{spec.ike_key_exchange}"
@@ -150,7 +171,7 @@ def tunnel_ends(tunnel: NumberedTunnel, timers: Timers, nat: NatRouter | None = 
     customer_id = spec.remote_id or str(spec.customer_address)
 
     def end(here: IPv4Address, there: IPv4Address, ids: tuple[str, str], inner: IPv4Address, peer_inner: IPv4Address,
-            *, initiate: bool) -> TunnelPlan:  # fmt: skip
+            ts: tuple[Ranges, Ranges], *, initiate: bool) -> TunnelPlan:  # fmt: skip
         return TunnelPlan(
             name=tunnel.name,
             interface=tunnel.interface,
@@ -174,17 +195,19 @@ def tunnel_ends(tunnel: NumberedTunnel, timers: Timers, nat: NatRouter | None = 
             child_lifetime_bytes=spec.ipsec_sa_life_byte,
             dpd_delay_s=timers.dpd_delay_s,
             dpd_retries=timers.retransmission.tries,
+            local_ts=ts[0],
+            remote_ts=ts[1],
         )
 
     cloud_initiates = nat is None or nat.port_forwarding
     at_device = nat.device_address if nat else spec.customer_address
     cloud = end(
         spec.cloud_address, spec.customer_address, (cloud_id, customer_id), tunnel.cloud_inner, tunnel.customer_inner,
-        initiate=cloud_initiates,
+        selectors, initiate=cloud_initiates,
     )  # fmt: skip
     customer = end(
         at_device, spec.cloud_address, (customer_id, cloud_id), tunnel.customer_inner, tunnel.cloud_inner,
-        initiate=not cloud_initiates,
+        (selectors[1], selectors[0]), initiate=not cloud_initiates,
     )  # fmt: skip
     bounded = spec.bandwidth_mbps < UNBOUNDED_MBPS
     return replace(cloud, bandwidth_bps=1_000_000 * spec.bandwidth_mbps if bounded else 0), customer
@@ -192,12 +215,12 @@ def tunnel_ends(tunnel: NumberedTunnel, timers: Timers, nat: NatRouter | None = 
 
 def session_ends(
     connection: Connection, tunnel: NumberedTunnel, timers: Timers,
-    announced_by_cloud: Iterable[IPv4Network], announced_by_customer: Iterable[IPv4Network],
+    announced_by_cloud: Iterable[IPv4Network], announced_by_customer: Iterable[IPv4Network], prepend: int,
 ) -> tuple[NeighborPlan, NeighborPlan]:  # fmt: skip
     """The cloud's and the customer's end of a tunnel's BGP session.
 
     The customer listens: as the responder of the IKE exchange it has the tunnel first, so that the cloud's first
-    attempt finds it.
+    attempt finds it. `prepend` is how often the customer prepends its ASN.
     """
     admin_up = tunnel.spec.admin == "up"
     cloud = NeighborPlan(
@@ -224,8 +247,21 @@ def session_ends(
         passive=True,
         admin_up=admin_up,
         announce=tuple(announced_by_customer),
+        prepend=prepend,
     )
     return cloud, customer
+
+
+def prepends_of(device: Device, connection: str, tunnel: NumberedTunnel) -> int:
+    """How often a device prepends its ASN to what it announces over a tunnel."""
+    ends = (tunnel.spec.cloud_address, tunnel.spec.customer_address)
+    return sum(
+        entry.times
+        for entry in device.as_path_prepends
+        if entry.vpn_connection == connection
+        and entry.cloud_address in (None, ends[0])
+        and entry.customer_address in (None, ends[1])
+    )
 
 
 def _inner_network(spec: LabSpec, key: str, tunnel: Tunnel, numbers: Numbering) -> IPv4Network:

@@ -10,13 +10,16 @@ from ipaddress import IPv4Address, IPv4Network
 
 from lab.cloud import quotas
 from lab.spec.model import LabSpec, Tunnel, VpnConnection
+from lab.spec.names import node_name
 from lab.spec.nat_checks import (
     device_addresses,
     device_addresses_behind_nat_are_private,
     nat_routers_have_addresses_of_the_customer_gateway,
 )
+from lab.spec.policy_checks import ikev1_has_one_selector, policy_mode_has_no_bgp, selectors_are_one_child_sa
 from lab.spec.route_checks import (
     device_routes_lead_to_its_connections,
+    prepends_concern_its_tunnels_once,
     static_routes_lead_somewhere,
     vpc_routes_lead_to_attached_gateways,
 )
@@ -66,11 +69,12 @@ def node_names_are_unique(spec: LabSpec) -> Findings:
     """Ours: a node is found by its name alone (`vpnlab exec NAME`)."""
     seen: dict[str, str] = {ROUTER_NODE: "the router between the two sides"}
     for path, name, kind in _nodes(spec):
-        if name in seen:
+        node = node_name(name)
+        if node in seen:
             why = "each node of the lab is called by its name alone"
-            yield Finding(path, f"the name {name} of {kind} is that of {seen[name]} too", why, "rename one of them")
+            yield Finding(path, f"the name {name} of {kind} is that of {seen[node]} too", why, "rename one of them")
         else:
-            seen[name] = f"{kind} {dotted(path)}"
+            seen[node] = f"{kind} {dotted(path)}"
 
 
 def subnets_lie_in_their_vpc(spec: LabSpec) -> Findings:
@@ -329,6 +333,10 @@ RULES: tuple[Callable[[LabSpec], Findings], ...] = (
     gateways_have_one_schedule_of_retries,
     nat_routers_have_addresses_of_the_customer_gateway,
     device_addresses_behind_nat_are_private,
+    prepends_concern_its_tunnels_once,
+    policy_mode_has_no_bgp,
+    selectors_are_one_child_sa,
+    ikev1_has_one_selector,
     quotas_are_kept,
 )
 
@@ -376,7 +384,7 @@ def _nodes(spec: LabSpec) -> Iterator[tuple[Path, str, str]]:
     for name in spec.cloud.border_gateways:
         yield ("cloud", "border_gateways", name), name, "a border gateway"
     for name, vpc in spec.cloud.vpcs.items():
-        yield ("cloud", "vpcs", name), VPC_NODE_PREFIX + name, "the router of a VPC"
+        yield ("cloud", "vpcs", name), VPC_NODE_PREFIX + node_name(name), "the router of a VPC"
         for vm in vpc.instances:
             yield ("cloud", "vpcs", name, "instances", vm), vm, "an instance"
     for name, device in spec.idc.devices.items():

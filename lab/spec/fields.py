@@ -28,7 +28,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from lab.cloud.keys import PSK_PATTERN, is_psk
 from lab.cloud.quotas import CLOUD_ADDRESSES
 from lab.cloud.vpc_routes import PROPAGATION_PRIORITIES, STATIC_PRIORITIES
-from lab.spec.names import NAME_PATTERN
+from lab.spec.names import LAB_NAME_PATTERN, NAME_PATTERN
 from lab.spec.wording import shown
 
 # From the cloud: 'inner network' of the tunnel parameters.
@@ -232,15 +232,37 @@ _INNER_SCHEMA = {"type": "string", "pattern": rf"^({_OCTET}\.){{3}}{_OCTET}/30$"
 
 IDENTITY_PATTERN = "[!-$&-~]([ -~]{0,126}[!-~])?"  # printable; a leading % is a wildcard to IKE daemons
 
+DESCRIPTION_PATTERN = (
+    "[^\x00-\x1f\x7f-\x9f\u2028\u2029]{0,256}"  # ours: no control characters, which a terminal would obey
+)
+
 T = TypeVar("T")
 
+LabName = Annotated[
+    str,
+    Text(
+        LAB_NAME_PATTERN,
+        "a name that can be a lab's",
+        "it becomes the name of files and processes",
+        "use 1-32 of a-z 0-9 -, beginning with a letter",
+    ),
+]
 Name = Annotated[
     str,
     Text(
         NAME_PATTERN,
-        "a name that can be used here",
-        "names become names of nodes, hosts and files",
-        "use 1-32 of a-z 0-9 -, beginning with a letter",
+        "a name",
+        "the cloud takes names of 1-32 Chinese characters, digits, letters, _ and -",
+        "use 1-32 of these",
+    ),
+]
+Description = Annotated[
+    str,
+    Text(
+        DESCRIPTION_PATTERN,
+        "a description",
+        "the cloud takes descriptions of at most 256 characters",
+        "write one line of at most 256 characters",
     ),
 ]
 Named = Annotated[
@@ -295,5 +317,6 @@ PropagationPriority = Annotated[
         "the cloud takes priorities of 101-255 for route propagation, behind static rules of default priority",
     ),
 ]
+Prepends = Annotated[int, Whole(1, 10, "ours: devices offer up to ten repetitions of their own ASN")]
 PfsGroup = Annotated[Literal["modp1024", "modp1536", "modp2048", "ecp256", "ecp384"] | None, BeforeValidator(_null)]
 FormatVersion = Annotated[Literal[1], BeforeValidator(number_in)]

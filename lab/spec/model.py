@@ -18,6 +18,7 @@ from lab.spec.fields import (
     CloudAsn,
     CustomerAddresses,
     CustomerAsn,
+    Description,
     Dpd,
     DpdDelaySec,
     DpdRetries,
@@ -26,11 +27,13 @@ from lab.spec.fields import (
     Identity,
     Inner,
     KeepaliveSec,
+    LabName,
     Link,
     Name,
     Named,
     Network,
     PfsGroup,
+    Prepends,
     PropagationPriority,
     Psk,
     PublicAddress,
@@ -68,6 +71,7 @@ class BorderGateway(Part):
 
     asn: CloudAsn = Field(65000, description="ASN of the cloud side, 64512-65534")
     static_routes: tuple[StaticRoute, ...] = Field((), description="routes that the user sets; they win over BGP's")
+    description: Description = Field("", description="at most 256 characters for whoever reads it")
 
 
 class VpcRule(Part):
@@ -105,6 +109,7 @@ class Vpc(Part):
     route_propagations: tuple[RoutePropagation, ...] | None = Field(
         None, description="left out: everything from every border gateway that the VPC is attached to"
     )
+    description: Description = Field("", description="at most 256 characters for whoever reads it")
 
 
 class VpcAttachment(Part):
@@ -116,6 +121,7 @@ class VpcAttachment(Part):
         "all", description="which of the VPC's subnets the border gateway learns: all, partial (those listed) or none"
     )
     subnets: tuple[Name, ...] | None = Field(None, description="the subnets to propagate; with partial only")
+    description: Description = Field("", description="at most 256 characters for whoever reads it")
 
 
 class CustomerGateway(Part):
@@ -123,6 +129,7 @@ class CustomerGateway(Part):
 
     asn: CustomerAsn = Field(description="the customer's ASN, 65001-65499")
     public_addresses: CustomerAddresses = Field(description="1, 2 or 4 distinct public addresses")
+    description: Description = Field("", description="at most 256 characters for whoever reads it")
 
 
 class Tunnel(Part):
@@ -166,6 +173,14 @@ class Tunnel(Part):
         None, description="seconds between BGP keepalives; left out: a third of the hold time"
     )
     admin: Literal["up", "down"] = Field("up", description="admin status: up (enabled) or down (disabled)")
+    description: Description = Field("", description="at most 256 characters for whoever reads it")
+
+
+class TrafficSelector(Part):
+    """What tunnels in policy mode let through: traffic between one subnet of the cloud's and some of the customer's."""
+
+    local_subnet: Network = Field(description="a range on the cloud's side")
+    remote_subnets: tuple[Network, ...] = Field(description="ranges on the customer's side")
 
 
 class VpnConnection(Part):
@@ -177,12 +192,16 @@ class VpnConnection(Part):
         None, description="the two cloud public addresses; left out: allocated"
     )
     bgp: Truth = Field(default=True, description="true: eBGP in each tunnel; false: static routes only")
+    traffic_selectors: tuple[TrafficSelector, ...] | None = Field(
+        None, description="policy mode, with BGP off: what the tunnels let through; left out: everything (0.0.0.0/0)"
+    )
     local_asn: CloudAsn | None = Field(
         None, description="ASN of the cloud side on this connection, 64512-65534; left out: the border gateway's"
     )
     tunnels: tuple[Tunnel, ...] | None = Field(
         None, description="left out: made for high availability, as the cloud does at first creation"
     )
+    description: Description = Field("", description="at most 256 characters for whoever reads it")
 
 
 class Cloud(Part):
@@ -224,6 +243,19 @@ class NatRouter(Part):
     )
 
 
+class AsPathPrepend(Part):
+    """Makes a device's announcement over some tunnels a longer way, so that the cloud prefers the others."""
+
+    vpn_connection: Name = Field(description="a VPN connection to the device's customer gateway, with BGP on")
+    cloud_address: PublicAddress | None = Field(
+        None, description="only tunnels to this public address of the connection; left out: to both"
+    )
+    customer_address: PublicAddress | None = Field(
+        None, description="only tunnels from this public address of the device; left out: from all"
+    )
+    times: Prepends = Field(description="how often the device's ASN stands in the AS_PATH beyond the one time, 1-10")
+
+
 class Device(Part):
     """A customer's device: the other end of the VPN."""
 
@@ -232,6 +264,9 @@ class Device(Part):
     static_routes: tuple[DeviceRoute, ...] = Field((), description="routes that the customer sets on the device")
     nat_routers: Named[NatRouter] = Field(
         default_factory=nothing_named, description="routers between the device and the internet, by name"
+    )
+    as_path_prepends: tuple[AsPathPrepend, ...] = Field(
+        (), description="over which tunnels the device announces its networks with a longer AS_PATH"
     )
 
 
@@ -245,7 +280,7 @@ class LabSpec(Part):
     """A whole topology file."""
 
     vpnlab: FormatVersion = Field(description="version of the file format: 1")
-    name: Name = Field(description="the lab's name: 1-32 of a-z 0-9 -, beginning with a letter")
+    name: LabName = Field(description="the lab's name: 1-32 of a-z 0-9 -, beginning with a letter")
     timers: Literal["production", "fast"] = Field(
         "production", description="DPD and BGP timers: production (the cloud's) or fast (for CI)"
     )

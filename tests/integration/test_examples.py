@@ -132,6 +132,39 @@ class TestRegionToRegion:
         assert lab.vpnlab("ping", "-c", "2", "vm1", "far-vm").returncode == 0
 
 
+class TestPolicy:
+    example = "policy"
+    local, remote = ("10.0.1.0/24",), ("172.16.1.0/24", "172.16.3.0/24")
+
+    def test_the_child_sas_have_the_selectors_of_the_connection(self, lab):
+        report = lab.status().report
+        for name in ("hq-1", "hq-2"):
+            cloud, idc = tunnels(report, "bgw1")[name].child, tunnels(report, "hq-gw")[name].child
+            assert (cloud.local_ts, cloud.remote_ts) == (self.local, self.remote)
+            assert (idc.local_ts, idc.remote_ts) == (self.remote, self.local)
+
+    @pytest.mark.parametrize(("source", "target"), [("vm1", "hq-host"), ("hq-host", "vm1")])
+    def test_what_the_selectors_name_goes_through(self, lab, source, target):
+        assert lab.vpnlab("ping", "-c", "2", source, target).returncode == 0
+
+    @pytest.mark.parametrize(
+        ("source", "target"),
+        [("vm1", "172.16.2.10"), ("vm2", "172.16.1.10"), ("office-host", "10.0.1.10"), ("hq-host", "10.0.2.10")],
+    )
+    def test_what_they_do_not_name_goes_nowhere(self, lab, source, target):
+        assert over(lab, "bgw1", "172.16.0.0/16") == over(lab, "hq-gw", "10.0.0.0/16") == {"xfrm1", "xfrm2"}
+        before = carried(lab)
+        done = lab.exec(source, ["ping", "-n", "-q", "-c", "3", "-i", "0.2", "-W", "1", target])
+        assert b" 0 received" in done.stdout, done.stdout
+        assert carried(lab) == before
+
+
+def carried(lab):
+    """Packets that went into the tunnels at either end."""
+    report = lab.status().report
+    return [tunnel.child.packets_out for node in ("bgw1", "hq-gw") for tunnel in tunnels(report, node).values()]
+
+
 class TestTwoVpcs:
     example = "two-vpcs"
 

@@ -50,17 +50,83 @@ def carriers(lab, connection):
 
 
 def test_the_kernel_forwards_by_the_valid_table(lab):
-    to_hq, to_branch = carriers(lab, "hq"), carriers(lab, "branch")
+    to_branch = carriers(lab, "branch")
     assert kernel(lab, "bgw1") == valid(lab) == {
         "10.0.1.0/24": {"vpc1"},
         "10.1.1.0/24": {"vpc2"},
         "172.16.0.0/16": to_branch,
-        "172.16.1.0/24": to_hq,  # longest prefix; equal routes share the flows
-        "172.16.2.0/24": to_branch,  # static before eBGP
-        "172.16.3.0/24": {"vpc1"},  # VPC before VPN connection
+        "172.16.1.0/24": carriers(lab, "hq"),
+        "172.16.2.0/24": to_branch,
+        "172.16.3.0/24": {"vpc1"},
         "172.17.0.0/16": to_branch,
+        "172.18.1.0/24": {interface(lab, "far-2")},
     }  # fmt: skip
-    assert (len(to_hq), len(to_branch)) == (2, 2)
+
+
+def test_rule_1_the_longest_prefix_carries_whatever_its_type(lab):
+    assert carrier(lab, "172.16.1.10") <= carriers(lab, "hq")  # eBGP's /24
+    assert carrier(lab, "172.16.9.10") <= carriers(lab, "branch")  # the static /16 around it
+
+
+def test_rule_2_a_vpc_carries_before_a_vpn_connection(lab):
+    assert ("172.16.3.0/24", "hq") in candidates(lab)
+    assert carrier(lab, "172.16.3.10") == {"vpc1"}
+
+
+def test_rule_3_a_static_route_carries_before_the_same_prefix_of_ebgp(lab):
+    assert ("172.16.2.0/24", "hq") in candidates(lab)
+    assert carrier(lab, "172.16.2.10") <= carriers(lab, "branch")
+
+
+def test_rule_4_the_shorter_as_path_carries_and_the_longer_one_when_it_is_gone(lab):
+    short, long = interface(lab, "far-2"), interface(lab, "far-1")
+    lengths = {session.name: session.metrics for session in lab.node("bgw1").report.speaker.sessions}
+    assert (lengths["far-1"], lengths["far-2"]) == ((3,), (1,))
+    before = packets_out(lab)
+    done = lab.exec("vm1", ["ping", "-n", "-q", "-c", "100", "-i", "0.05", "172.18.1.10"])
+    assert b" 100 received" in done.stdout, done.stdout
+    after = packets_out(lab)
+    assert after["far-2"] - before["far-2"] >= 100
+    assert after["far-1"] - before["far-1"] < 100  # some of BGP's own
+    assert carrier(lab, "172.18.1.10") == {short}
+    ports = {str(route.source): route.interface for route in lab.plan.node("far-gw").source_routes}
+    try:
+        assert lab.exec("far-gw", ["ip", "link", "set", ports["192.0.2.30"], "down"]).returncode == 0
+        lab.wait_for(lambda report: routed(report, "172.18.1.0/24") == {long}, "the longer way")
+        assert kernel(lab, "bgw1") == valid(lab)
+    finally:
+        assert lab.exec("far-gw", ["ip", "link", "set", ports["192.0.2.30"], "up"]).returncode == 0
+    lab.wait_for(lambda report: routed(report, "172.18.1.0/24") == {short}, "the shorter way again", within_s=60)
+
+
+def test_rule_5_equal_routes_share_the_flows_by_their_five_tuple(lab):
+    to_hq = carriers(lab, "hq")
+    assert len(to_hq) == 2
+    assert lab.exec("bgw1", ["cat", "/proc/sys/net/ipv4/fib_multipath_hash_policy"]).stdout == b"1\n"
+    flows = [("sport", str(port), "dport", "80") for port in range(40000, 40032)]
+    assert {hop for flow in flows for hop in carrier(lab, "172.16.1.10", "ipproto", "tcp", *flow)} == to_hq
+
+
+def candidates(lab):
+    """The propagated table's destinations, with what they lead to."""
+    return {(route["destination"], route["next_hop"]) for route in table(lab, "bgw1", table="propagated")}
+
+
+def interface(lab, tunnel):
+    return next(port.interface for port in lab.plan.node("bgw1").tables.tunnels if port.tunnel == tunnel)
+
+
+def carrier(lab, address, *flow):
+    """The interface that the kernel chooses for a packet from the VPC."""
+    words = ["ip", "-j", "route", "get", address, "from", "10.0.1.10", "iif", "vpc1", *flow]
+    done = lab.exec("bgw1", words)
+    assert done.returncode == 0, done.stderr
+    return {route["dev"] for route in json.loads(done.stdout)}
+
+
+def packets_out(lab):
+    tunnels = lab.node("bgw1").report.endpoint.tunnels
+    return {tunnel.name: tunnel.child.packets_out if tunnel.child else 0 for tunnel in tunnels}
 
 
 def test_a_subnet_that_overlaps_an_earlier_one_is_kept_and_not_valid(lab):

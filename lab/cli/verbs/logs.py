@@ -25,5 +25,5 @@ def command(topology: str | None, name: str | None, node: str, log: str | None, 
     """
     lab = wanted_name(topology, name)
     _, plan = known(lab)
-    code = run(lab, None, tail(plan, node, log, follow=follow, lines=lines), streams=NO_INPUT)
+    code = run(lab, None, tail(plan, plan.node_called(node), log, follow=follow, lines=lines), streams=NO_INPUT)
     raise click.exceptions.Exit(code)

@@ -62,7 +62,7 @@ def _through_tunnels(lab: str, output_format: str) -> None:
         ]  # fmt: skip
         print_json("ping", lab=lab, pings=pings)
     else:
-        output().print(pings_table(answers))
+        output().print(pings_table(plan, answers))
     if any(answer.error is not None for answer in answers):
         raise click.exceptions.Exit(1)
 

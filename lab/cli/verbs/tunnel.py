@@ -23,6 +23,7 @@ from lab.control.tunnels import tunnels_of as tunnels_in
 from lab.control.wanted import recalled
 from lab.errors import UsageError
 from lab.plan.codec import to_json
+from lab.plan.model import called_tunnel
 from lab.spec.tree import NULLS
 from lab.spec.wording import SECRET
 
@@ -91,7 +92,7 @@ def show_command(tunnel: str, topology: str | None, name: str | None, *, reveal_
         "remote_id": parameters["remote_id"] or parameters["customer_address"],
     }
     if reveal_psk:
-        parameters[SECRET] = record.read_keys(lab).get(tunnel)
+        parameters[SECRET] = record.read_keys(lab).get(found.wanted.name)
     if output_format == "json":
         ends = {end.node: {"tunnel": end.tunnel and to_json(end.tunnel), "bgp": end.session and to_json(end.session)}
                 for end in (found.cloud, found.idc)}  # fmt: skip
@@ -175,7 +176,8 @@ def _summary(found: TunnelView) -> dict[str, Any]:
     tunnel, session = found.wanted, found.cloud.session
     bgp = None if not found.connection.spec.bgp else session.state if session else "idle"
     return {
-        "name": tunnel.name, "vpn_connection": found.connection.name, "cloud_address": str(tunnel.spec.cloud_address),
+        "name": called_tunnel(found.connection.name, tunnel.name), "vpn_connection": found.connection.name,
+        "description": tunnel.spec.description, "cloud_address": str(tunnel.spec.cloud_address),
         "customer_address": str(tunnel.spec.customer_address), "inner": str(tunnel.inner),
         "admin": str(found.admin), "operational": str(found.operational), "reason": found.reason, "bgp": bgp,
     }  # fmt: skip
@@ -183,7 +185,7 @@ def _summary(found: TunnelView) -> dict[str, Any]:
 
 def _print(found: TunnelView, parameters: dict[str, Any]) -> None:
     table = plain_table("parameter", "value")
-    table.add_row("name", found.wanted.name)
+    table.add_row("name", called_tunnel(found.connection.name, found.wanted.name))
     table.add_row("vpn_connection", found.connection.name)
     table.add_row("admin status", str(found.admin))
     table.add_row("operational status", f"{found.operational}: {found.reason}" if found.reason else found.operational)

@@ -50,13 +50,19 @@ def test_a_keepalive_interval_of_its_own_stands_in_the_neighbor_s_description() 
 
 def test_prefixes_go_out_in_bulk_to_their_neighbor_alone() -> None:
     prefixes = tuple(IPv4Network("10.0.0.0/8").subnets(new_prefix=17))[: PREFIXES_A_LINE + 1]
-    first, second = announce(T1, prefixes)
+    first, second = announce(PLAN, T1, prefixes)
     assert first.startswith("neighbor 169.254.10.1 announce attributes next-hop self nlri 10.0.0.0/17 10.0.128.0/17 ")
     assert second == f"neighbor 169.254.10.1 announce attributes next-hop self nlri {prefixes[-1]}"
     assert list(withdraw(T1, prefixes[:1])) == [
         "neighbor 169.254.10.1 withdraw attributes next-hop self nlri 10.0.0.0/17"
     ]
-    assert list(announce(T1, ())) == []
+    assert list(announce(PLAN, T1, ())) == []
+
+
+def test_a_prepended_as_path_is_given_whole_with_the_as_that_the_neighbor_knows():
+    (command,) = announce(PLAN, replace(T1, local_as=64512, prepend=2), [IPv4Network("10.0.0.0/8")])
+    way = "next-hop self as-path [ 64512 64512 64512 ]"
+    assert command == f"neighbor {T1.peer_address} announce attributes {way} nlri 10.0.0.0/8"
 
 
 @pytest.mark.parametrize(

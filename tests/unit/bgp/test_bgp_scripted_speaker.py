@@ -115,6 +115,20 @@ def test_what_still_comes_over_a_reset_session_is_ignored_until_it_is_afresh(spe
     assert [path.neighbor for path in speaker.routes()[LAN]] == ["one", "two"]
 
 
+def test_another_as_path_is_announced_over_the_same_session(speaker: Speaker) -> None:
+    exabgp = both_up(speaker)
+    other = IPv4Network("10.2.0.0/16")
+    speaker.apply(replace(PLAN, neighbors=(replace(ONE, announce=(LAN, other)), TWO)))
+    exabgp.sent.clear()
+    speaker.apply(replace(PLAN, neighbors=(replace(ONE, announce=(LAN,), prepend=1), TWO)))
+    to = f"neighbor {ONE.peer_address}"
+    assert exabgp.sent == [
+        f"{to} withdraw attributes next-hop self nlri {other}",
+        f"{to} announce attributes next-hop self as-path [ 65000 65000 ] nlri {LAN}",
+    ]
+    assert [session.state for session in speaker.report().sessions] == ["established", "established"]
+
+
 def test_an_unreadable_line_ends_the_session_of_its_peer_alone(speaker: Speaker) -> None:
     exabgp = both_up(speaker)
     exabgp.says(ONE, "update", '"message": 17')

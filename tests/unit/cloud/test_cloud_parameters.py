@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from lab.errors import SpecError
 from lab.plan.compile import compile_plan
 from lab.plan.timers import FAST
-from lab.plan.tunnels import connections, tunnel_ends
+from lab.plan.tunnels import connections, selectors_of, tunnel_ends
 from lab.spec.load import REFERENCE, parse_topology
 from lab.spec.model import LabSpec, Tunnel
 
@@ -153,7 +153,7 @@ def test_an_inner_network_that_is_left_out_is_one_that_no_other_tunnel_has() -> 
 
 def test_identities_that_are_left_out_are_the_public_addresses() -> None:
     (connection,) = connections(parsed())
-    cloud, customer = tunnel_ends(connection.tunnels[0], FAST)
+    cloud, customer = tunnel_ends(connection.tunnels[0], FAST, selectors_of(connection.spec))
     assert (cloud.local_id, cloud.remote_id) == ("203.0.113.10", "198.51.100.10")
     assert (customer.local_id, customer.remote_id) == ("198.51.100.10", "203.0.113.10")
 
@@ -179,7 +179,7 @@ def test_each_value_beyond_an_end_or_of_a_wrong_type_is_refused(key: str, text: 
 
 def test_every_parameter_of_the_cloud_s_table_has_its_row() -> None:
     assert set(SDK_NAMES.values()) <= set(Tunnel.model_fields)
-    tested = {row.key for row in TABLE} | {"cloud_inner_address", "cloud_address", "customer_address"}
+    tested = {row.key for row in TABLE} | {"cloud_inner_address", "cloud_address", "customer_address", "description"}
     assert tested == set(Tunnel.model_fields) - TIMERS
 
 

@@ -22,7 +22,7 @@ def test_a_tunnel_is_operationally_up_when_enabled_negotiated_and_reachable() ->
     assert [case for case, status in seen.items() if status is UP] == [(UP, True, True)]
 
 
-@pytest.mark.parametrize("parameter", sorted(set(Tunnel.model_fields) - {"admin"}))
+@pytest.mark.parametrize("parameter", sorted(set(Tunnel.model_fields) - {"admin", "description"}))
 def test_a_parameter_changes_only_while_admin_is_down(parameter: str) -> None:
     refused = refused_modification("hq-1", UP, {parameter, "admin"})
     assert refused is not None
@@ -33,8 +33,8 @@ def test_a_parameter_changes_only_while_admin_is_down(parameter: str) -> None:
 
 
 @pytest.mark.parametrize("admin", Status)
-def test_admin_itself_and_nothing_change_at_any_time(admin: Status) -> None:
-    assert refused_modification("hq-1", admin, {"admin"}) is None
+def test_admin_itself_a_description_and_nothing_change_at_any_time(admin: Status) -> None:
+    assert refused_modification("hq-1", admin, {"admin", "description"}) is None
     assert refused_modification("hq-1", admin, ()) is None
 
 

@@ -34,7 +34,7 @@ def test_the_reference_fits_the_schema() -> None:
         (("name",), "No"),
         (("vpnlab",), 2),
         (("cloud", "border_gateways", "bgw1", "asn"), 70_000),
-        (("cloud", "border_gateways", "BGW"), {}),
+        (("cloud", "border_gateways", "b.gw"), {}),
         (("cloud", "vpn_connections", "hq", "tunnels", 0, "inner"), "169.254.10.0/29"),
         (("cloud", "vpn_connections", "hq", "tunnels", 0, "psk"), "0xabc"),
         (("cloud", "vpn_connections", "hq", "tunnels", 0, "ike_dpd_sec"), 5),

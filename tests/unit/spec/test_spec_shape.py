@@ -92,6 +92,7 @@ def test_a_left_out_tunnel_parameter_has_the_cloud_s_default() -> None:
         "bgp_hold_sec": None,
         "bgp_keepalive_sec": None,
         "admin": "up",
+        "description": "",
     }
     assert BorderGateway().asn == 65_000
 
@@ -224,10 +225,10 @@ def test_a_name_that_no_node_can_have_is_refused(name: str) -> None:
 
 
 def test_a_key_that_is_no_name_is_refused_at_its_line() -> None:
-    data = changed("hq-host: 172.16.1.10", "8080: 172.16.1.10")
+    data = changed("hq-host: 172.16.1.10", "80.80: 172.16.1.10")
     problem = problem_in(data)
-    assert problem.where == "idc.devices.hq-gw.lans.hq-lan.hosts.8080"
-    assert problem.line == line_of("8080:", data)
+    assert problem.where == "idc.devices.hq-gw.lans.hq-lan.hosts['80.80']"
+    assert problem.line == line_of("80.80:", data)
 
 
 @pytest.mark.parametrize("name", ["no", "on", "y", "null", "true", "e1"])
