@@ -3,10 +3,10 @@
 .NOTPARALLEL:
 BIN := .venv/bin
 
-.PHONY: help lab-up lab-down lab-status test check lint bench image clean venv programs
+.PHONY: help lab-up lab-down lab-status test test-containers check lint bench image container-image clean venv programs
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 lab-up: programs ## Bring the reference lab up and wait until it is ready
 	@$(BIN)/vpnlab up
@@ -18,7 +18,11 @@ lab-status: venv ## Show tunnels, BGP sessions and routes as they are now
 	@$(BIN)/vpnlab status
 
 test: programs lint ## All checks, then unit and integration tests on the real engines
-	@$(BIN)/pytest tests
+	@$(BIN)/pytest tests -m "not containers"
+	@$(MAKE) --no-print-directory test-containers
+
+test-containers: programs ## The last stage of `make test` alone: labs of containers, in a guest where there is no Docker
+	@$(BIN)/pytest tests -m containers --durations=5
 
 check: lint ## Format, lint, types, import contracts, unit tests; needs neither root nor network
 	@$(BIN)/pytest tests/unit
@@ -34,6 +38,11 @@ bench: programs ## Measure a lab's start and end, beside the shortest hand-writt
 
 image: programs ## Build the guest's image now (lab-up does it when it is missing)
 	@$(BIN)/vpnlab image build
+
+container-image: ## Build the image of nodes that are containers, with this host's Docker; BASE=IMAGE names its base
+	docker build --file compose/Dockerfile --tag vpnlab/node $(if $(BASE),--build-arg BASE=$(BASE)) \
+		--label org.opencontainers.image.version=$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+		--label org.opencontainers.image.revision=$(shell git describe --always --dirty 2>/dev/null) .
 
 clean: ## Remove the environment and the tools' caches; images stay (vpnlab image rm)
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

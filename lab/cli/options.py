@@ -46,8 +46,10 @@ output_format = option(
     show_default=True, help="Output on stdout: a table for people or JSON for programs.",
 )  # fmt: skip
 substrate = option(
-    "--substrate", env="SUBSTRATE", type=click.Choice(["auto", "microvm", "netns"]), default="auto",
-    show_default=True, help="Where nodes run; auto tries this host's kernel and says why it chose.",
+    "--substrate", env="SUBSTRATE", default="auto", show_default=True,
+    type=click.Choice(["auto", "docker", "netns", "microvm", "microvm-docker"]),
+    help="Where nodes run: containers or namespaces of this host, or either in a machine of its own. auto tries what "
+    "this host can and says why it chose.",
 )  # fmt: skip
 timeout = option(
     "--timeout", env="TIMEOUT", type=click.FloatRange(min=1), metavar="SECONDS",

@@ -20,7 +20,7 @@ from lab.control.labs import KnownLab
 from lab.control.pings import PingAnswer
 from lab.control.status import Status
 from lab.plan.model import LabPlan, TunnelPair
-from lab.plan.report import LabReport, NodeReport
+from lab.plan.report import LabReport, NodeReport, NodeStatus
 
 if TYPE_CHECKING:
     from lab.image import ImageInfo
@@ -49,9 +49,7 @@ def status_table(status: Status, width: int, pings: Iterable[PingAnswer] = ()) -
     if status.lacking:
         parts += [Text(), Text("not ready:", style=BAD)]
         parts += [Text(f"  {lack}") for lack in status.lacking]
-    notes = [
-        note for node in report.nodes for note in _notes(plan.called(node.name), node.agent_last_exit, node.report)
-    ]
+    notes = [note for node in report.nodes for note in _notes(plan.called(node.name), node)]
     if notes:
         parts += [Text(), *(Text(note, style=NOTE) for note in notes)]
     return Group(*parts)
@@ -216,14 +214,15 @@ def _bgp_state(pair: TunnelPair, report: LabReport) -> Text:
     return Text("Established", style=GOOD)
 
 
-def _notes(node: str, agent_last_exit: str | None, seen: NodeReport | None) -> Iterable[str]:
+def _notes(name: str, node: NodeStatus) -> Iterable[str]:
     """What happened to daemons and agents and was mended since."""
-    if agent_last_exit:
-        yield f"{node}: {agent_last_exit}, started again"
+    seen = node.report
+    if node.agent_last_exit:
+        yield f"{name}: {node.agent_last_exit}" + ("" if node.stale else ", started again")
     if seen and seen.endpoint and seen.endpoint.restarts:
-        yield f"{node}: charon was restarted {_times(seen.endpoint.restarts)}; last: {seen.endpoint.last_exit}"
+        yield f"{name}: charon was restarted {_times(seen.endpoint.restarts)}; last: {seen.endpoint.last_exit}"
     if seen and seen.speaker and seen.speaker.restarts:
-        yield f"{node}: ExaBGP was restarted {_times(seen.speaker.restarts)}; last: {seen.speaker.last_exit}"
+        yield f"{name}: ExaBGP was restarted {_times(seen.speaker.restarts)}; last: {seen.speaker.last_exit}"
 
 
 def _times(count: int) -> str:

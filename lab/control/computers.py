@@ -17,8 +17,11 @@ from lab.control.paths import cache_home, lab_directory
 from lab.control.record import Place
 from lab.errors import HostCannot, LabError, UsageError
 from lab.image import ensure
+from lab.image.recipe import NodeKind
 from lab.runtime import daemon
 from lab.substrate import pace, process
+from lab.substrate.contract import Substrate
+from lab.substrate.docker_address import knock
 from lab.substrate.microvm import accel, machine, qemu
 from lab.substrate.netns import Netns
 from lab.substrate.probe import probe_kernel
@@ -26,6 +29,10 @@ from lab.wire.client import Client, LabGone, connect
 
 GUEST_MEMORY_MIB = 512
 """Chosen: the reference lab uses 250 MiB of it, ten connections 400 MiB."""
+DOCKER_GUEST_MEMORY_MIB = 2048
+"""Chosen: Docker's data, 300 MiB, lie in memory, and each container has an interpreter of its own."""
+DOCKER_BOOT_S = 180.0
+"""Seconds for a boot in which Docker starts and builds the containers' image, on the reference host."""
 GUEST_CPUS = 2
 """Chosen: two ends negotiate side by side; more cost time to boot and bring nothing under TCG."""
 ANSWER_S = 5.0
@@ -49,16 +56,18 @@ class Computer(Protocol):
 
 
 class Microvm:
-    """A QEMU guest for one lab."""
+    """A QEMU guest for one lab, with namespaces or containers in it."""
 
-    def __init__(self, name: str, *, use_snapshot: bool = True) -> None:
+    def __init__(self, name: str, nodes: NodeKind = "namespaces", *, use_snapshot: bool = True) -> None:
         self._name = name
         self._directory = lab_directory(name)
+        self._nodes = nodes
         self._use_snapshot = use_snapshot
 
     def start(self, reached: Callable[[str], None], doing: Callable[[str], None]) -> None:
         """Restore the guest from its snapshot, or boot it; then set its clock and reseed its random numbers."""
-        guest = ensure(doing, keep=record.images())
+        guest = ensure(doing, keep=record.images(), nodes=self._nodes)
+        holds_docker = self._nodes == "containers"
         record.write_image(self._name, guest.key)
         reached("image")
         chosen = accel.choose(guest.kernel, cache_home(os.environ))
@@ -66,10 +75,11 @@ class Microvm:
             guest,
             self._directory,
             accel=chosen.name,
-            memory_mib=GUEST_MEMORY_MIB,
+            memory_mib=DOCKER_GUEST_MEMORY_MIB if holds_docker else GUEST_MEMORY_MIB,
             cpus=min(GUEST_CPUS, os.cpu_count() or 1),
             use_snapshot=self._use_snapshot,
             progress=doing,
+            boot_s=DOCKER_BOOT_S if holds_docker else machine.BOOT_S,
         )
         with self.connect() as client:
             client.call("wake", deadline_s=_answer_s(), time_ns=time.time_ns(), entropy=secrets.token_hex(64))
@@ -98,20 +108,25 @@ class Microvm:
 
 
 class ThisHost:
-    """This host itself: nodes are namespaces here, the lab process is a daemon. Needs root and XFRM."""
+    """This host itself: nodes are namespaces or containers here, the lab process is a daemon. Needs root and XFRM.
 
-    def __init__(self, name: str) -> None:
+    `program` is the module that the daemon is, `substrate_of` gives the nodes of a lab by its name.
+    """
+
+    def __init__(self, name: str, program: str, substrate_of: Callable[[str], Substrate]) -> None:
         self._name = name
         self._directory = lab_directory(name)
+        self._program = program
+        self._substrate_of = substrate_of
 
     def start(self, reached: Callable[[str], None], doing: Callable[[str], None]) -> None:
         """Start the daemon."""
         if os.geteuid() != 0:
-            raise HostCannot("network namespaces need root", mend="run as root, or use --substrate microvm")
+            raise HostCannot("nodes on this host need root", mend="run as root, or use --substrate microvm")
         doing("starting the lab process")
         self.stop()
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        daemon.start(self._directory)
+        daemon.start(self._directory, self._program)
         reached("machine")
 
     def running(self) -> bool:
@@ -129,7 +144,7 @@ class ThisHost:
         with suppress(LabError), self.connect() as client:
             client.call("shutdown", deadline_s=_answer_s())
         self._kill_daemon()
-        Netns(self._name).destroy()
+        self._substrate_of(self._name).destroy()
 
     def _kill_daemon(self) -> None:
         found = daemon.find(self._directory)
@@ -142,10 +157,20 @@ def computer_of(name: str, place: Place, *, use_snapshot: bool = True) -> Comput
     match place.substrate:
         case "microvm":
             return Microvm(name, use_snapshot=use_snapshot)
+        case "microvm-docker":
+            return Microvm(name, "containers", use_snapshot=use_snapshot)
         case "netns":
-            return ThisHost(name)
+            return ThisHost(name, "lab.runtime.serving", Netns)
+        case "docker":
+            return ThisHost(name, "lab.runtime.container_serving", _docker)
         case other:
-            raise UsageError(f"there is no substrate {other}", mend="use auto, microvm or netns")
+            raise UsageError(f"there is no substrate {other}", mend=f"use auto, {', '.join(record.SUBSTRATES)}")
+
+
+def _docker(name: str) -> Substrate:
+    from lab.substrate.docker import Docker  # noqa: PLC0415 - Docker's SDK costs every other command 0.2 s
+
+    return Docker(name)
 
 
 def place_of(name: str) -> Place | None:
@@ -159,22 +184,54 @@ def place_of(name: str) -> Place | None:
 
 def any_computer_of(name: str) -> tuple[Computer, ...]:
     """Every computer on which a lab could be, for one of which nobody knows any more where it runs."""
-    return Microvm(name), ThisHost(name)
+    return Microvm(name), *(computer_of(name, Place(substrate, "perhaps")) for substrate in _on_this_host())
+
+
+def _on_this_host() -> tuple[str, ...]:
+    """The substrates of this host itself that could hold a lab; where no daemon answers there are no containers."""
+    try:
+        knock()
+    except HostCannot:
+        return ("netns",)
+    return ("netns", "docker")
 
 
 def choose_place(wanted: str) -> Place:
     """Where a new lab is to run, and why: `wanted` is "auto" or a substrate's name.
 
-    Raises HostCannot when namespaces of this host are asked for and cannot be had.
+    Raises HostCannot when containers or namespaces of this host are asked for and cannot be had.
     """
-    if wanted == "microvm":
-        return Place("microvm", "asked for")
+    if wanted in ("microvm", "microvm-docker"):
+        return Place(wanted, "asked for")
+    no_docker = why_no_docker() if wanted in ("auto", "docker") else None
+    if wanted == "docker" and no_docker is not None:
+        raise HostCannot(
+            f"no lab can run in containers of this host: {no_docker.what}",
+            mend=f"{no_docker.mend}; or use --substrate microvm-docker",
+        )
+    if wanted != "netns" and no_docker is None:
+        return Place("docker", "root, Docker answers, and a container of this host can do all that is needed")
     obstacle = why_not_here()
     if obstacle is None:
         return Place("netns", "root, and this host's kernel has all that is needed")
     if wanted == "netns":
         raise HostCannot(f"no lab can run in namespaces of this host: {obstacle}", mend="use --substrate microvm")
-    return Place("microvm", f"namespaces of this host will not do: {obstacle}")
+    nor_docker = f"; nor will Docker: {no_docker.what}" if no_docker else ""
+    return Place("microvm", f"namespaces of this host will not do: {obstacle}{nor_docker}")
+
+
+def why_no_docker() -> HostCannot | None:
+    """What keeps a lab from running in containers of this host, found by trying; None when nothing does."""
+    if os.geteuid() != 0:
+        return HostCannot("not root, which entering containers needs", mend="run as root")
+    try:
+        knock()
+        from lab.substrate.docker_probe import try_docker  # noqa: PLC0415 - Docker's SDK costs every other command 0.2 s
+
+        try_docker()
+    except HostCannot as error:
+        return error
+    return None
 
 
 def why_not_here() -> str | None:

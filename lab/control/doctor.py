@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Area = Literal["host", "microvm", "image", "netns", "labs"]
+Area = Literal["host", "microvm", "image", "netns", "docker", "labs"]
 State = Literal["ok", "lacking", "note"]
 
 AREAS: dict[Area, str] = {
@@ -14,6 +14,7 @@ AREAS: dict[Area, str] = {
     "microvm": "microvm: a lab in a small machine of its own",
     "image": "the machine's image",
     "netns": "netns: a lab in namespaces of this host",
+    "docker": "docker: a lab in containers of this host",
     "labs": "labs",
 }
 

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.control.computers import GUEST_CPUS, GUEST_MEMORY_MIB
+from lab.control.computers import GUEST_CPUS, GUEST_MEMORY_MIB, why_no_docker
 from lab.control.doctor import Area, Check
 from lab.control.labs import all_labs
 from lab.control.paths import cache_home, state_home
@@ -54,6 +54,7 @@ def examine(*, network: bool) -> Iterator[Check]:
     if network:
         yield _mirror()
     yield from _netns()
+    yield _docker()
     yield from _labs()
 
 
@@ -194,6 +195,13 @@ def _netns() -> Iterator[Check]:
     missing = missing_programs()
     for name, package in PACKAGES.items():
         yield _not_installed("netns", name, package) if name in missing else Check("netns", name, "ok", "installed")
+
+
+def _docker() -> Check:
+    obstacle = why_no_docker()
+    if obstacle is None:
+        return Check("docker", "containers", "ok", "one can make an XFRM interface")
+    return Check("docker", "containers", "note", obstacle.what, obstacle.mend)
 
 
 def _labs() -> Iterator[Check]:

@@ -24,12 +24,12 @@ KEYS_FILE = "keys.json"
 PLACE_FILE = "place.json"
 IMAGE_FILE = "image.json"
 FAULT_FILE = "fault.json"
-SUBSTRATES = ("microvm", "netns")
+SUBSTRATES = ("microvm", "microvm-docker", "netns", "docker")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a lab was started: the substrate's name ("microvm", "netns"), and why that one."""
+    """Where a lab was started: the substrate's name, one of SUBSTRATES, and why that one."""
 
     substrate: str
     why: str

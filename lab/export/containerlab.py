@@ -10,10 +10,9 @@ from typing import Any
 
 import yaml
 
+from lab.plan.containers import CAPABILITIES, IMAGE, sysctls_of
 from lab.plan.model import LabPlan, LinkEnd, NodePlan
 
-IMAGE = "vpnlab/node"
-CAPABILITIES = ("NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE")
 PLAN_IN_CONTAINER = "/etc/vpnlab/node.json"
 KEYS_IN_CONTAINER = "/etc/vpnlab/keys.json"
 HEALTH = {"test": ["CMD", "python3", "-m", "lab.runtime.health"], "interval": 10, "timeout": 15, "retries": 6,
@@ -70,7 +69,7 @@ def _node(node: NodePlan) -> dict[str, Any]:
         "cmd": " ".join(command),
         "binds": binds,
         "labels": {"vpnlab.role": node.role},
-        "sysctls": {name.replace("/", "."): value for name, value in node.sysctls},
+        "sysctls": sysctls_of(node),
     }
 
 

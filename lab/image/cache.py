@@ -14,7 +14,7 @@ from lab.errors import UsageError
 from lab.image.base import build_base
 from lab.image.libraries import installed_libraries
 from lab.image.project import build_project, project_sources
-from lab.image.recipe import base_key, project_key, read_recipe
+from lab.image.recipe import NodeKind, base_key, project_key, read_recipe
 from lab.image.store import Store, cache_root
 
 KEPT = 4
@@ -48,13 +48,14 @@ class ImageInfo:
     last_used: datetime
 
 
-def ensure(progress: Callable[[str], None], keep: Iterable[str] = ()) -> GuestImage:
-    """The image of this project on this host, built where it is missing. Raises HostCannot.
+def ensure(progress: Callable[[str], None], keep: Iterable[str] = (), nodes: NodeKind = "namespaces") -> GuestImage:
+    """The image of this project on this host for nodes of that kind, built where it is missing. Raises HostCannot.
 
     A new image takes the place of one that has not been used for long; the keys in `keep` stay.
     """
     store = Store(cache_root())
-    recipe, libraries, sources = read_recipe(), installed_libraries(), project_sources()
+    recipe, libraries = read_recipe(nodes), installed_libraries()
+    sources = project_sources(recipe.programs)
 
     def waiting() -> None:
         progress("image: another process is building it; waiting")
@@ -70,10 +71,11 @@ def ensure(progress: Callable[[str], None], keep: Iterable[str] = ()) -> GuestIm
     return GuestImage(image, key, base / "vmlinuz", image / "initramfs", base / "root.erofs")
 
 
-def find() -> GuestImage | None:
+def find(nodes: NodeKind = "namespaces") -> GuestImage | None:
     """The image of this project on this host when it is built; nothing is built. Raises HostCannot."""
     store = Store(cache_root())
-    recipe, sources = read_recipe(), project_sources()
+    recipe = read_recipe(nodes)
+    sources = project_sources(recipe.programs)
     below = base_key(recipe, installed_libraries())
     key = project_key(below, recipe, {name: path.read_bytes() for name, path in sources.items()})
     base, image = store.folder(f"{BASE}{below}"), store.folder(f"{IMAGE}{key}")

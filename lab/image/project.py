@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +13,6 @@ from lab.image.cpio import Entry, archive
 from lab.image.recipe import Recipe
 
 GUEST_FOLDER = "/usr/lib/vpnlab"
-RESIDENT = "lab.runtime.guest"
 WHOLE = ("endpoint", "bgp")  # small, and all of it is the guest's
 COMPILE_DEADLINE_S = 20.0
 
@@ -38,10 +37,10 @@ for line in sys.stdin.buffer.read().decode().splitlines():
 """
 
 
-def project_sources(root: Path | None = None) -> Mapping[str, Path]:
+def project_sources(programs: Iterable[str], root: Path | None = None) -> Mapping[str, Path]:
     """The sources that go into the guest: relative path ("lab/errors.py") to the file under `root`.
 
-    They are what the resident process can import, by following the import statements. So an edit of what
+    They are what the modules `programs` can import, by following the import statements. So an edit of what
     only the host runs costs no new layer, and nothing there needs a library that the guest has not.
     """
     root = root or Path(__file__).parents[2]
@@ -50,7 +49,7 @@ def project_sources(root: Path | None = None) -> Mapping[str, Path]:
         for package in ("lab", *WHOLE)
         for path in (root / package).rglob("*.py")
     }
-    waiting = [RESIDENT, *(name for name in modules if name.split(".")[0] in WHOLE)]
+    waiting = [*programs, *(name for name in modules if name.split(".")[0] in WHOLE)]
     reached: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -84,6 +83,7 @@ def build_project(
     files = {
         "init": Entry(recipe.init, 0o755),
         "vpnlab/start": Entry(recipe.start, 0o755),
+        **{f"vpnlab/{name}": Entry(data) for name, data in recipe.beside.items()},
         **{f"vpnlab/{name}": Entry(path.read_bytes()) for name, path in sources.items()},
         **{f"vpnlab/{name}": Entry(data) for name, data in compiled.items()},
     }

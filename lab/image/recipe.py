@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Literal
 
 from lab.image.libraries import Library
 
@@ -14,27 +15,54 @@ SUITE = "trixie"
 FORMAT = 1
 KEY_DIGITS = 16
 
+NodeKind = Literal["namespaces", "containers"]
+"""What the nodes in a guest are. Each kind has an image of its own: Docker's programs double its size."""
+RESIDENTS: dict[NodeKind, str] = {"namespaces": "lab.runtime.guest", "containers": "lab.runtime.container_guest"}
+"""The module that is started in the guest."""
+IN_CONTAINERS = ("lab.runtime.contained", "lab.runtime.alone", "lab.runtime.health", "lab.control.conducting")
+"""The modules that are started in containers."""
+CONTAINER_FILES = ("Dockerfile", "install", "libraries.txt", "healthy")
+"""The files of compose/ from which the containers' image is built."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """The files of compose/image, read. `modules` and `build` are handed to the build as they are."""
+    """The files of compose/image, read. `modules` and `build` are handed to the build as they are.
+
+    `programs` are the project's modules that are started in the guest, the resident process first. `beside` holds
+    files that lie beside the project's packages there, by relative path.
+    """
 
     packages: tuple[str, ...]
     modules: str
     build: str
     init: bytes
     start: bytes
+    programs: tuple[str, ...]
+    beside: Mapping[str, bytes]
 
 
-def read_recipe() -> Recipe:
+def read_recipe(nodes: NodeKind = "namespaces") -> Recipe:
     """The recipe that comes with this version of the project."""
-    folder = files("compose").joinpath("image")
+    compose = files("compose")
+    folder = compose.joinpath("image")
+    packages, modules = folder.joinpath("packages.txt").read_text(), folder.joinpath("modules.txt").read_text()
+    programs: tuple[str, ...] = (RESIDENTS[nodes],)
+    beside = {"resident": f"{RESIDENTS[nodes]}\n".encode()}
+    if nodes == "containers":
+        packages += folder.joinpath("docker-packages.txt").read_text()
+        modules += folder.joinpath("docker-modules.txt").read_text()
+        programs += IN_CONTAINERS
+        beside |= {f"compose/{name}": compose.joinpath(name).read_bytes() for name in CONTAINER_FILES}
+        beside["compose/image/packages.txt"] = folder.joinpath("packages.txt").read_bytes()
     return Recipe(
-        packages=package_names(folder.joinpath("packages.txt").read_text()),
-        modules=folder.joinpath("modules.txt").read_text(),
+        packages=package_names(packages),
+        modules=modules,
         build=folder.joinpath("build.sh").read_text(),
         init=folder.joinpath("init").read_bytes(),
         start=folder.joinpath("start").read_bytes(),
+        programs=programs,
+        beside=beside,
     )
 
 
@@ -58,8 +86,9 @@ def base_key(recipe: Recipe, libraries: Iterable[Library]) -> str:
 def project_key(base: str, recipe: Recipe, sources: Mapping[str, bytes]) -> str:
     """The key of a base with the project on it; `sources` maps the path in the guest to the text."""
     parts = [str(FORMAT).encode(), base.encode(), recipe.init, recipe.start]
-    for name in sorted(sources):
-        parts += [name.encode(), sources[name]]
+    for files_by_name in (recipe.beside, sources):
+        for name in sorted(files_by_name):
+            parts += [name.encode(), files_by_name[name]]
     return _digest(parts)
 
 

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from lab.errors import UsageError
 from lab.loop import Loop
 from lab.runtime.caller import Caller, CallerGone
+from lab.runtime.nodes import Nodes
 from lab.substrate.killing import kill_all, session_members
-from lab.substrate.netns import Netns
 from lab.wire.messages import Message
 
 PIECE = 1 << 16
@@ -30,7 +30,7 @@ COMMAND_NOT_FOUND = 127  # as shells have it
 COMMAND_NOT_EXECUTABLE = 126
 
 
-def run_command(caller: Caller, args: Message) -> Message:
+def run_command(caller: Caller, kind: Nodes, args: Message) -> Message:
     """Run `args["argv"]` in node `args["node"]` of lab `args["lab"]`, or beside the nodes when there is no node.
 
     With `args["tty"]` it gets a terminal of `args["rows"]` by `args["columns"]`. The caller may send
@@ -40,10 +40,10 @@ def run_command(caller: Caller, args: Message) -> Message:
     lab, node, argv = args["lab"], args.get("node"), [str(word) for word in args["argv"]]
     if not argv:
         raise UsageError("there is no command to run", mend="name one after the node")
-    if node is not None and node not in Netns(lab).find():
-        nodes = ", ".join(Netns(lab).find()) or "none"
-        raise UsageError(f"lab {lab} has no node {node}", mend=f"nodes that exist: {nodes}")
-    enter = (lambda: Netns(lab).enter_as_user(node)) if node else (lambda: None)
+    substrate = kind.substrate_of(lab)
+    if node is not None and node not in (found := substrate.find()):
+        raise UsageError(f"lab {lab} has no node {node}", mend=f"nodes that exist: {', '.join(found) or 'none'}")
+    enter = (lambda: substrate.enter_as_user(node)) if node else (lambda: None)
     running = _Running(caller, argv, enter, args)
     try:
         return {"exit": running.wait()}

@@ -1,6 +1,7 @@
-"""The lab process as a daemon of this host, for nodes that are namespaces here: start it, find it. Needs root.
+"""The lab process as a daemon of this host, for nodes that are namespaces or containers here: start it, find it.
 
-The daemon has an interpreter of its own: what it imports takes half a second, which no other command has to spend.
+Needs root. The daemon has an interpreter of its own: what it imports takes half a second, which no other command has
+to spend.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ def missing_programs() -> tuple[str, ...]:
     return tuple(program for program in programs if shutil.which(program) is None)
 
 
-def start(directory: Path) -> None:
-    """Start the lab process of the lab whose state is in `directory`. It listens when this returns."""
+def start(directory: Path, program: str = "lab.runtime.serving") -> None:
+    """Start the module `program` as the lab process of the lab whose state is in `directory`.
+
+    It listens when this returns.
+    """
     (directory / SOCKET).unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     folder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -37,7 +41,7 @@ def start(directory: Path) -> None:
     os.close(folder)
     (directory / SOCKET).chmod(0o600)
     listener.listen()
-    argv = [sys.executable, "-P", "-m", "lab.runtime.serving", str(directory.absolute()), str(listener.fileno())]
+    argv = [sys.executable, "-P", "-m", program, str(directory.absolute()), str(listener.fileno())]
     with listener:
         done = subprocess.run(
             argv, pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

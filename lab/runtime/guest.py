@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from lab.loop import Loop
+from lab.runtime.nodes import NAMESPACES, Nodes
 from lab.runtime.ports import open_ports
 from lab.runtime.process import LabProcess
 from lab.runtime.processors import start_processors
@@ -55,13 +56,18 @@ class Ports:
 
 
 def main() -> None:
+    """Serve a lab of namespaces."""
+    serve(NAMESPACES)
+
+
+def serve(kind: Nodes) -> None:
     """Serve until a caller ends the lab; the machine powers off then."""
     warm_up()
     switches = hold_switches()
     start_processors()
     RUN_DIRECTORY.mkdir(mode=0o700, exist_ok=True)
     loop = Loop(time.monotonic)
-    lab = LabProcess(loop, RUN_DIRECTORY)
+    lab = LabProcess(loop, RUN_DIRECTORY, kind)
     Ports(loop, Server(loop, lab, RUN_DIRECTORY / "sessions.log"), open_ports())
     loop.run()
     for switch in switches:

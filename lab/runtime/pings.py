@@ -17,26 +17,27 @@ from ipaddress import IPv4Address
 from lab.plan.codec import from_json
 from lab.plan.model import PingPlan
 from lab.runtime.caller import Caller
+from lab.runtime.nodes import Nodes
 from lab.runtime.pin import pinned
-from lab.substrate.netns import Netns
+from lab.substrate.contract import Substrate
 from lab.wire.messages import Message
 
 INTERVAL_S = 0.2
 ROUND_TRIP = re.compile(rb"time=([0-9.]+) ms")
 
 
-def ping_through_tunnels(caller: Caller, args: Message) -> list[Message]:
+def ping_through_tunnels(caller: Caller, kind: Nodes, args: Message) -> list[Message]:
     """Ping along each of `args["pings"]`, one after the other.
 
     Each is {"plan": PingPlan, "ends": [[node, interface], [node, interface]]}: the gateways of the tunnel, the
     source's first, with the tunnel's interface there. Waits for a first answer until `args["wait_s"]`.
     Returns for each {"tunnel", "round_trip_ms" or None, "error" or None}. Raises CallerGone: the pings end then.
     """
-    substrate = Netns(args["lab"])
+    substrate = kind.substrate_of(args["lab"])
     return [_ping(caller, substrate, wanted, args["wait_s"]) for wanted in args["pings"]]
 
 
-def _ping(caller: Caller, substrate: Netns, wanted: Message, deadline_s: float) -> Message:
+def _ping(caller: Caller, substrate: Substrate, wanted: Message, deadline_s: float) -> Message:
     plan = from_json(PingPlan, wanted["plan"])
     (there, there_interface), (back, back_interface) = wanted["ends"]
     try:
@@ -73,7 +74,7 @@ def _run(caller: Caller, argv: list[str]) -> subprocess.CompletedProcess[bytes]:
 
 @contextmanager
 def _pinned_on(
-    substrate: Netns, node: str, interface: str, source: IPv4Address, destination: IPv4Address
+    substrate: Substrate, node: str, interface: str, source: IPv4Address, destination: IPv4Address
 ) -> Iterator[None]:
     substrate.enter(node)
     with pinned(interface, source, destination):

@@ -20,8 +20,9 @@ from lab.plan.bundle import keys_of
 from lab.plan.codec import digest, from_json, to_json
 from lab.plan.model import LabPlan, LinkPlan, NodePlan
 from lab.plan.report import STALE_AFTER_S, LabEvent
-from lab.runtime.agents import STOP_DEADLINE_S, AgentChild
-from lab.substrate.netns import Netns
+from lab.runtime.agents import STOP_DEADLINE_S
+from lab.runtime.nodes import NAMESPACES, NodeAgent, Nodes, Seat
+from lab.substrate.contract import Substrate
 from lab.wire.messages import Message
 
 MOST_EVENTS = 10_000
@@ -33,16 +34,18 @@ Reply = Callable[[Message], None]
 class LabProcess:
     """One lab's nodes and agents. Calls come as messages; what it says goes to the caller's `reply`."""
 
-    def __init__(self, loop: Loop, run_directory: Path) -> None:
+    def __init__(self, loop: Loop, run_directory: Path, kind: Nodes = NAMESPACES) -> None:
         self._loop = loop
+        self.kind = kind
         self._run_directory = run_directory
         self._plan: LabPlan | None = None
         self._digest = ""
         self._keys: Mapping[str, str] = {}
-        self._substrate: Netns | None = None
-        self._agents: dict[str, AgentChild] = {}
+        self._substrate: Substrate | None = None
+        self._agents: dict[str, NodeAgent] = {}
         self._reports: dict[str, tuple[Message, float]] = {}
         self._stale: set[str] = set()
+        self._conditions: dict[str, str] = {}
         self._offered: dict[str, dict[str, list[str]]] = {}
         self._events: deque[LabEvent] = deque(maxlen=MOST_EVENTS)
         self._event_number = 0
@@ -52,7 +55,7 @@ class LabProcess:
         self._question_number = 0
 
     @property
-    def substrate(self) -> Netns | None:
+    def substrate(self) -> Substrate | None:
         """The nodes of the lab, None before the first plan."""
         return self._substrate
 
@@ -77,7 +80,7 @@ class LabProcess:
         plan = from_json(LabPlan, plan_json)
         before = self._plan
         if before is None or self._substrate is None:
-            self._substrate = Netns(plan.name)
+            self._substrate = self.kind.substrate_of(plan.name)
             self._substrate.destroy()
         elif before.name != plan.name:
             raise ValueError(f"this process runs lab {before.name}, not {plan.name}")
@@ -99,7 +102,8 @@ class LabProcess:
         number = self._question_number
         awaited = {name for name, agent in self._agents.items() if agent.ask(number)}
         self._questions[number] = _Question(reply, awaited)
-        self._stale |= set(self._agents) - awaited
+        for name in set(self._agents) - awaited:
+            self._silent(name)
         self._loop.call_at(self._loop.now() + STALE_AFTER_S, lambda: self._answer(number))
         if not awaited:
             self._answer(number)
@@ -132,11 +136,12 @@ class LabProcess:
         self._plan, self._digest = None, ""
         self._reports.clear()
         self._stale.clear()
+        self._conditions.clear()
         self._offered.clear()
 
     # Making it so
 
-    def _shape(self, substrate: Netns, before: LabPlan | None, plan: LabPlan) -> None:
+    def _shape(self, substrate: Substrate, before: LabPlan | None, plan: LabPlan) -> None:
         old_links: frozenset[LinkPlan] = frozenset(before.links if before else ())
         old_nodes = frozenset(node.name for node in before.nodes) if before else frozenset()
         new_nodes = frozenset(node.name for node in plan.nodes)
@@ -145,33 +150,31 @@ class LabProcess:
                 substrate.delete_link(link)
         for name in old_nodes - new_nodes:
             self._remove(substrate, name)
-        for node in plan.nodes:
-            if node.name not in old_nodes:
-                substrate.create_node(node.name)
-        for link in plan.links:
-            if link not in old_links:
-                substrate.create_link(link)
+        substrate.make(
+            [node for node in plan.nodes if node.name not in old_nodes],
+            [link for link in plan.links if link not in old_links],
+        )
 
-    def _remove(self, substrate: Netns, name: str) -> None:
+    def _remove(self, substrate: Substrate, name: str) -> None:
         agent = self._agents.pop(name)
         agent.leave()
         agent.join(self._loop.now() + STOP_DEADLINE_S)
         self._reports.pop(name, None)
         substrate.destroy_node(name)
 
-    def _give(self, substrate: Netns, node: NodePlan) -> None:
+    def _give(self, substrate: Substrate, node: NodePlan) -> None:
         name = node.name
         if name not in self._agents:
             directory = self.directory(name)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._agents[name] = AgentChild(
-                self._loop,
+            seat = Seat(
                 name,
                 directory,
-                enter=lambda: substrate.enter(name),
+                substrate,
                 on_message=lambda message: self._heard(name, message),
                 on_death=lambda text: self._died(name, text),
             )
+            self._agents[name] = self.kind.agent_of(self._loop, seat)
         offered = self._offered.get(node.vpc_table.vpc, {}) if node.vpc_table else {}
         self._agents[name].give({"plan": to_json(node), "keys": keys_of(node, self._keys), "offered": offered})
 
@@ -197,6 +200,7 @@ class LabProcess:
         if "report" in message:
             self._reports[node] = (message["report"], self._loop.now())
             self._stale.discard(node)
+            self._conditions.pop(node, None)
             self._take_offers(message["report"]["offers"])
             self._answered(node, message.get("answer"))
             self._tell_watchers(node)
@@ -208,6 +212,14 @@ class LabProcess:
         for question_number in tuple(self._questions):
             self._answered(node, question_number)
         self._tell_watchers(node)
+
+    def _silent(self, node: str) -> None:
+        """An agent did not answer: what it said last counts no more, and the node may know why."""
+        self._stale.add(node)
+        condition = self._substrate.condition(node) if self._substrate is not None else None
+        if condition is not None and condition != self._conditions.get(node):
+            self._conditions[node] = condition
+            self._happened(node, "node-silent", None, condition)
 
     def _happened(self, node: str, kind: str, subject: str | None, text: str, at: float | None = None) -> None:
         """`at` is when an agent saw it; None is now."""
@@ -231,7 +243,8 @@ class LabProcess:
     def _answer(self, number: int) -> None:
         question = self._questions.pop(number, None)
         if question is not None:
-            self._stale |= question.awaited
+            for node in sorted(question.awaited):
+                self._silent(node)
             question.reply({"result": self._lab_report()})
 
     def _lab_report(self) -> Message:
@@ -242,14 +255,14 @@ class LabProcess:
             "nodes": [self._status(name, agent) for name, agent in self._agents.items()],
         }
 
-    def _status(self, name: str, agent: AgentChild) -> Message:
+    def _status(self, name: str, agent: NodeAgent) -> Message:
         """A NodeStatus as JSON."""
         report, at = self._reports.get(name, (None, None))
         return {
             "name": name,
             "agent_pid": agent.pid,
             "agent_restarts": agent.restarts,
-            "agent_last_exit": agent.last_exit,
+            "agent_last_exit": self._conditions.get(name) or agent.last_exit,
             "report": report,
             "report_age_s": None if at is None else round(self._loop.now() - at, 3),
             "stale": name in self._stale,

@@ -34,7 +34,7 @@ class Server:
         pid = os.fork()
         if pid == 0:
             become_child({fileno, theirs.fileno()}, self._log)
-            run_session(fileno, theirs)
+            run_session(fileno, theirs, self._lab.kind)
         theirs.close()
         pidfd = os.pidfd_open(pid)
         channel: Channel | None = None

@@ -18,19 +18,20 @@ from collections.abc import Iterator
 from lab.errors import LabError
 from lab.runtime.caller import Caller, CallerGone
 from lab.runtime.commands import run_command
+from lab.runtime.nodes import NAMESPACES, Nodes
 from lab.runtime.pings import ping_through_tunnels
-from lab.runtime.probes import run_probes
 from lab.wire.messages import LineReader, Message, encode
 
-IN_SESSION = {"exec": run_command, "ping": ping_through_tunnels, "probe": run_probes}
+IN_SESSION = {"exec": run_command, "ping": ping_through_tunnels}
 """Calls that a session carries out by itself; the lab process answers the others."""
 
 
 class Session:
     """Calls of one caller, one after the other."""
 
-    def __init__(self, caller: Caller, lab: socket.socket) -> None:
+    def __init__(self, caller: Caller, lab: socket.socket, kind: Nodes) -> None:
         self._caller = caller
+        self._kind = kind
         self._lab = lab
         self._answers = LineReader()
         self._unanswered = False
@@ -64,7 +65,7 @@ class Session:
             self._hand_on(message)
             return
         try:
-            self._caller.send({"result": carry_out(self._caller, message.get("args", {}))})
+            self._caller.send({"result": carry_out(self._caller, self._kind, message.get("args", {}))})
         except LabError as error:
             self._caller.send({"error": {"kind": type(error).__name__, "what": error.what, "mend": error.mend}})
         except (KeyError, TypeError, ValueError) as error:
@@ -106,13 +107,13 @@ class Session:
         return iter(list(self._answers.feed(data)))
 
 
-def run_session(fileno: int, lab: socket.socket) -> None:
+def run_session(fileno: int, lab: socket.socket, kind: Nodes = NAMESPACES) -> None:
     """Be a session, in a freshly forked child, and never return. `fileno` and `lab` are all it keeps open."""
     code = 1
     try:
         os.set_blocking(fileno, True)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        Session(Caller(fileno), lab).serve()
+        Session(Caller(fileno), lab, kind).serve()
         code = 0
     except BaseException:  # noqa: BLE001 - the child must not run on as a second lab process; the log says why
         traceback.print_exc()

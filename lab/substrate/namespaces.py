@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 NETNS_DIRECTORY = Path("/run/netns")  # where iproute2 keeps named network namespaces
 
 CLONE_NEWNS = 0x00020000  # linux/sched.h
+CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000  # linux/mount.h
 MS_REC = 0x4000
@@ -48,6 +51,11 @@ def unmount(target: str) -> None:
     _call("umount2", target.encode(), MNT_DETACH)
 
 
+def process_control(option: int, value: int) -> None:
+    """prctl(2) for this process, with one argument."""
+    _call("prctl", option, value, 0, 0, 0)
+
+
 def create(name: str) -> None:
     """Make a named network namespace; the caller stays where it is. FileExistsError when the name is taken."""
     NETNS_DIRECTORY.mkdir(mode=0o755, exist_ok=True)
@@ -60,11 +68,30 @@ def create(name: str) -> None:
 
 def enter(name: str) -> None:
     """Move this process into a named network namespace. FileNotFoundError when there is none."""
-    fileno = os.open(NETNS_DIRECTORY / name, os.O_RDONLY | os.O_CLOEXEC)
+    enter_file(NETNS_DIRECTORY / name)
+
+
+def enter_file(path: Path) -> None:
+    """Move this process into the network namespace that a file stands for. FileNotFoundError when there is none."""
+    fileno = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         setns(fileno, CLONE_NEWNET)
     finally:
         os.close(fileno)
+
+
+def call_in(path: Path, function: Callable[[], None]) -> int:
+    """Run `function` in a network namespace, in a child process; the child's exit code."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            enter_file(path)
+            function()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @contextmanager

@@ -7,13 +7,13 @@ dot), and all interfaces live inside them. So what is a lab's is found, and dest
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from lab.errors import HostCannot
-from lab.plan.model import LinkPlan
+from lab.plan.model import LinkPlan, NodePlan
 from lab.substrate import namespaces
 from lab.substrate.killing import kill_all
 
@@ -30,6 +30,13 @@ class Netns:
 
     def __init__(self, lab: str) -> None:
         self._lab = lab
+
+    def make(self, nodes: Iterable[NodePlan], links: Iterable[LinkPlan]) -> None:
+        """Make nodes, and links between these or nodes that exist. What sysctls a node has is its agent's to set."""
+        for node in nodes:
+            self.create_node(node.name)
+        for link in links:
+            self.create_link(link)
 
     def create_node(self, node: str) -> None:
         """Make an empty node. HostCannot without the right to."""
@@ -77,16 +84,7 @@ class Netns:
 
     def call(self, node: str, function: Callable[[], None]) -> int:
         """Run `function` in a node, in a child process; the child's exit code."""
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                namespaces.enter(namespace_name(self._lab, node))
-                function()
-                code = 0
-            finally:
-                os._exit(code)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return namespaces.call_in(namespaces.NETNS_DIRECTORY / namespace_name(self._lab, node), function)
 
     def enter(self, node: str) -> None:
         """Move this process into a node for good: for the agent."""
@@ -95,6 +93,10 @@ class Netns:
     def enter_as_user(self, node: str) -> None:
         """Move this process into a node for good, with the node's /sys and host name: for a user's command."""
         namespaces.enter_fully(namespace_name(self._lab, node), node)
+
+    def condition(self, node: str) -> str | None:
+        """A node is only a place: it keeps nobody from answering unless it is gone."""
+        return None if node in self.find() else "its namespace is gone"
 
     def find(self) -> tuple[str, ...]:
         """The nodes of this lab that exist now, whoever made them."""

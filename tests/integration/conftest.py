@@ -234,6 +234,13 @@ def battered_lab(state_home: Path) -> Iterator[LiveLab]:  # noqa: ARG001 - sets 
         yield lab
 
 
+@pytest.fixture(scope="module")
+def lab_of_module(state_home: Path) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
+    """A name for a lab that was never up, for the tests of one module to start and to share."""
+    with lab_that_ends(f"t{secrets.token_hex(3)}") as lab:
+        yield lab
+
+
 @pytest.fixture(scope="session")
 def lab_of(state_home: Path) -> Callable[[Path], AbstractContextManager[LiveLab]]:  # noqa: ARG001 - sets the environment
     """Brings any topology up under a name of its own: `with lab_of(path) as lab`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import click
@@ -10,7 +11,11 @@ from lab.cli import options
 from lab.cli.output import say
 from lab.cli.source import wanted_spec
 from lab.control.exporting import export
-from lab.export.containerlab import IMAGE, containerlab_topology
+from lab.errors import UsageError
+from lab.export.compose import render
+from lab.export.containerlab import containerlab_topology
+from lab.plan.compile import compile_plan
+from lab.plan.containers import IMAGE, SUBNETS
 
 
 @click.group("export")
@@ -37,3 +42,30 @@ def containerlab_command(topology: str | None, name: str | None, output: Path | 
     path = directory / f"{plan.name}.clab.yml"
     path.write_text(containerlab_topology(plan, image))
     say(f"wrote {path}; `containerlab deploy -t {path}` brings it up (the kernel there has to have XFRM)")
+
+
+@command.command("compose")
+@options.topology
+@options.name
+@options.option("-o", "--output", env="OUTPUT", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+                help="File to write. Default: standard output.")  # fmt: skip
+@options.option("--subnets", env="DOCKER_SUBNETS", default=str(SUBNETS), show_default=True, metavar="CIDR",
+                help="Where Docker's networks take their subnets from; nothing in the lab uses them.")  # fmt: skip
+@options.verbose
+def compose_command(topology: str | None, name: str | None, output: Path | None, subnets: str) -> None:
+    """Write the lab as one file for `docker compose up`, which then needs no vpnlab.
+
+    The file holds no key: the service "conductor" makes the keys up at each start.
+    """
+    spec = wanted_spec(topology, name)
+    try:
+        text = render(compile_plan(spec), IPv4Network(subnets))
+    except ValueError as error:
+        raise UsageError(
+            f"--subnets {subnets}: {error}", mend="name a larger range, for example 10.90.0.0/16"
+        ) from error
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text)
+        say(f"wrote {output}; `docker compose -f {output} up --wait` brings it up (the kernel there has to have XFRM)")

@@ -93,11 +93,13 @@ def start(
     cpus: int,
     use_snapshot: bool,
     progress: Progress,
+    boot_s: float = BOOT_S,
 ) -> Machine:
     """Start a machine in `directory` and return when its resident process answers on port 0.
 
     With `use_snapshot` it starts from the snapshot beside the image, which is made first where there is
-    none. A snapshot that does not restore is thrown away and the guest boots.
+    none. A snapshot that does not restore is thrown away and the guest boots. `boot_s` is what a boot may take on
+    the reference host.
     The caller must `wake` the guest before anything else: its clock stands and its random numbers repeat.
     Raises HostCannot and MachineFailed; nothing is left running then.
     """
@@ -105,7 +107,7 @@ def start(
     clear(directory)
     if use_snapshot:
         name = snapshot_name(image, hardware)
-        found = _ensure_snapshot(image, hardware, name, progress)
+        found = _ensure_snapshot(image, hardware, name, progress, boot_s)
         if found is not None:
             try:
                 return _restore(image, directory, hardware, found)
@@ -113,7 +115,7 @@ def start(
                 progress(f"the snapshot did not restore and is thrown away: {error.what}")
                 snapshot.discard(_snapshots(image), name)
     progress("booting the guest")
-    return _boot(image, directory, hardware, progress)
+    return _boot(image, directory, hardware, progress, boot_s)
 
 
 def find(directory: Path) -> Machine | None:
@@ -160,7 +162,9 @@ def last_words(directory: Path) -> str:
     return "; ".join(words) or "neither QEMU nor the guest said anything"
 
 
-def _ensure_snapshot(image: GuestImage, hardware: Hardware, name: str, progress: Progress) -> snapshot.Snapshot | None:
+def _ensure_snapshot(
+    image: GuestImage, hardware: Hardware, name: str, progress: Progress, boot_s: float
+) -> snapshot.Snapshot | None:
     """Return the snapshot, made by now if need be, or None when it could not be saved."""
     snapshots = _snapshots(image)
     found = snapshot.find(snapshots, name)
@@ -173,7 +177,7 @@ def _ensure_snapshot(image: GuestImage, hardware: Hardware, name: str, progress:
         progress("booting the guest for its snapshot")
         making = snapshot.making_directory(snapshots, name)
         try:
-            _unless_it_panics(lambda: _make_snapshot(image, hardware, name, progress), making, progress)
+            _unless_it_panics(lambda: _make_snapshot(image, hardware, name, progress, boot_s), making, progress)
         except (QmpError, OSError) as error:
             progress(f"the snapshot could not be made: {error}")
             return None
@@ -182,14 +186,14 @@ def _ensure_snapshot(image: GuestImage, hardware: Hardware, name: str, progress:
         return snapshot.find(snapshots, name)
 
 
-def _make_snapshot(image: GuestImage, hardware: Hardware, name: str, progress: Progress) -> None:
+def _make_snapshot(image: GuestImage, hardware: Hardware, name: str, progress: Progress, may_take_s: float) -> None:
     """Boot a guest only to keep it: what runs on would change the memory that was saved."""
     making = snapshot.making_directory(_snapshots(image), name)
     _remove(making)
     clear(making)
     began = time.monotonic()
     with _running(image, making, hardware, ram="template") as (machine, qmp):
-        _await_resident(machine, deadline=pace.deadline(BOOT_S))
+        _await_resident(machine, deadline=pace.deadline(may_take_s))
         boot_s = time.monotonic() - began
         progress(f"booted in {boot_s:.1f} s; saving the snapshot")
         snapshot.save(qmp, making, boot_s=boot_s, deadline=pace.deadline(SAVE_S))
@@ -203,11 +207,11 @@ def _remove(making: Path) -> None:
         shutil.rmtree(making)
 
 
-def _boot(image: GuestImage, directory: Path, hardware: Hardware, progress: Progress) -> Machine:
+def _boot(image: GuestImage, directory: Path, hardware: Hardware, progress: Progress, boot_s: float) -> Machine:
     def attempt() -> Machine:
         clear(directory)
         with _running(image, directory, hardware, ram="own") as (machine, _):
-            return _await_resident(machine, deadline=pace.deadline(BOOT_S))
+            return _await_resident(machine, deadline=pace.deadline(boot_s))
 
     try:
         return _unless_it_panics(attempt, directory, progress)

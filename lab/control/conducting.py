@@ -1,0 +1,76 @@
+"""A lab whose containers Docker Compose makes: gives each agent its plan, and says when the lab is ready.
+
+It makes up the pre-shared keys anew at each start; both ends of every tunnel are in the lab, so nobody else needs them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from secrets import SystemRandom
+from typing import Any
+
+from lab.cloud.keys import generate_psk
+from lab.control.readiness import lacks
+from lab.loop import Loop
+from lab.plan.codec import from_json
+from lab.plan.containers import CONDUCTOR, PLAN_FILE, RUN_DIRECTORY, node_directory
+from lab.plan.model import LabPlan
+from lab.plan.report import LabReport, NodeStatus
+from lab.runtime.containers import STANDING
+from lab.runtime.process import LabProcess
+from lab.wire.messages import Message
+
+READY = "ready"
+
+
+class Readiness:
+    """Keeps a file that is there while a lab is ready, for the health check, and prints what is lacking."""
+
+    def __init__(self, plan: LabPlan, mark: Path) -> None:
+        self._plan = plan
+        self._mark = mark
+        self._report = LabReport(plan.name, "", ())
+        self._said: list[str] | None = None
+
+    def hear(self, message: Message) -> None:
+        """Take what a watcher of the lab process is told."""
+        if "lab" in message:
+            self._report = from_json(LabReport, message["lab"])
+        else:
+            news = from_json(NodeStatus, message["node"])
+            nodes = tuple(news if node.name == news.name else node for node in self._report.nodes)
+            self._report = replace(self._report, nodes=nodes)
+        self._say([str(lack) for lack in lacks(self._plan, self._report)])
+
+    def _say(self, lacking: list[str]) -> None:
+        if lacking == self._said:
+            return
+        self._said = lacking
+        if lacking:
+            self._mark.unlink(missing_ok=True)
+        else:
+            self._mark.touch()
+        sys.stdout.write(f"waiting for {lacking[0]}\n" if lacking else f"lab {self._plan.name} is ready\n")
+        sys.stdout.flush()
+
+
+def main() -> None:
+    """Conduct the lab whose plan lies in the container, until the container ends."""
+    tree: Any = json.loads(Path(PLAN_FILE).read_bytes())
+    plan = from_json(LabPlan, tree)
+    directory = Path(node_directory(CONDUCTOR))
+    directory.mkdir(parents=True, exist_ok=True)
+    chance = SystemRandom()
+    loop = Loop(time.monotonic)
+    lab = LabProcess(loop, Path(RUN_DIRECTORY), STANDING)
+    lab.apply(tree, {pair.name: generate_psk(chance) for pair in plan.tunnels})
+    lab.watch(Readiness(plan, directory / READY).hear)
+    loop.run()
+
+
+if __name__ == "__main__":
+    main()

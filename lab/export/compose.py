@@ -1,0 +1,115 @@
+"""A lab as a file for `docker compose up`, without the command `vpnlab`. Pure.
+
+Each node is a service, each link an internal network. One more service, the conductor, has no network: it is the lab
+process, gives every agent its plan and the keys, which it makes up, and is healthy as soon as the lab is ready.
+"""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Network
+from typing import Any
+
+import yaml
+
+from lab.plan.codec import to_json
+from lab.plan.containers import (
+    CAPABILITIES,
+    CONDUCTOR,
+    IMAGE,
+    NODE_VARIABLE,
+    PLAN_FILE,
+    RUN_DIRECTORY,
+    SUBNETS,
+    TMPFS,
+    free_subnets,
+    node_directory,
+    sysctls_of,
+)
+from lab.plan.model import LabPlan, LinkPlan, NodePlan
+
+CONDUCTOR_PROGRAM = ("python3", "-m", "lab.control.conducting")
+CONDUCTOR_LOOKS = {"interval": "5s", "timeout": "10s", "retries": 120}
+"""How often the lab is looked at; `docker compose up --wait` waits as long (chosen: ten minutes, for a slow host)."""
+HEAD = """\
+# Lab {name} for Docker Compose 2.24 and Docker 25 or newer: docker compose -f FILE up --wait
+# It is ready when the service "conductor" is healthy. `vpnlab export compose` has written this file.
+"""
+
+
+def render(plan: LabPlan, subnets: IPv4Network = SUBNETS) -> str:
+    """The text of the file. Networks take their subnets from `subnets`. Raises ValueError when these are too few."""
+    return HEAD.format(name=plan.name) + yaml.safe_dump(_file(plan, subnets), sort_keys=False, width=120)
+
+
+def network_name(link: LinkPlan) -> str:
+    """What the network of a link is called in the file."""
+    return f"{link.a.node}-{link.a.interface}"
+
+
+def _file(plan: LabPlan, subnets: IPv4Network) -> dict[str, Any]:
+    pairs = zip(plan.links, free_subnets(subnets, ()), strict=False)
+    networks = {network_name(link): _network(subnet) for link, subnet in pairs}
+    if len(networks) < len(plan.links):
+        raise ValueError(f"{subnets} holds {len(networks)} subnets; the lab has {len(plan.links)} links")
+    return {
+        "name": plan.name,
+        "services": {node.name: _node(plan, node) for node in plan.nodes} | {CONDUCTOR: _conductor(plan)},
+        "networks": networks,
+        "volumes": {_volume(node): _in_memory() for node in plan.nodes},
+        # A "$" would begin a variable of Compose's.
+        "configs": {"plan": {"content": json.dumps(to_json(plan)).replace("$", "$$")}},
+    }
+
+
+def _container() -> dict[str, Any]:
+    return {
+        "image": IMAGE,
+        "init": True,
+        "read_only": True,
+        "tmpfs": list(TMPFS),
+        "security_opt": ["no-new-privileges:true"],
+        "cap_drop": ["ALL"],
+        "restart": "on-failure",
+    }
+
+
+def _node(plan: LabPlan, node: NodePlan) -> dict[str, Any]:
+    macs = {
+        network_name(link): {"mac_address": end.mac}
+        for link in plan.links
+        for end in (link.a, link.b)
+        if end.node == node.name
+    }
+    return _container() | {
+        "hostname": node.name,
+        "environment": {NODE_VARIABLE: node.name},
+        "cap_add": list(CAPABILITIES),
+        "sysctls": sysctls_of(node),
+        "volumes": [f"{_volume(node)}:{node_directory(node.name)}"],
+        "networks": macs,
+    }
+
+
+def _conductor(plan: LabPlan) -> dict[str, Any]:
+    return _container() | {
+        "command": list(CONDUCTOR_PROGRAM),
+        "environment": {NODE_VARIABLE: CONDUCTOR, "VPNLAB_CONDUCTOR": "1"},
+        "network_mode": "none",
+        "volumes": [f"{_volume(node)}:{RUN_DIRECTORY}/{plan.name}/{node.name}" for node in plan.nodes],
+        "configs": [{"source": "plan", "target": PLAN_FILE}],
+        "healthcheck": CONDUCTOR_LOOKS,
+    }
+
+
+def _network(subnet: IPv4Network) -> dict[str, Any]:
+    """A network that leads nowhere: no bridge of the host's, and none of its packet filters, is in the way."""
+    return {"driver": "macvlan", "internal": True, "ipam": {"config": [{"subnet": str(subnet)}]}}
+
+
+def _volume(node: NodePlan) -> str:
+    return f"run-{node.name}"
+
+
+def _in_memory() -> dict[str, Any]:
+    return {"driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": "mode=0700"}}
