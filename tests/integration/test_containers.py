@@ -140,7 +140,7 @@ def test_what_is_destroyed_leaves_no_container_network_volume_or_interface(lab):
 def test_compose_brings_the_rendered_file_up_without_vpnlab(lab):
     """The lab's own containers are gone by now: both have the same addresses, and a guest has little memory."""
     rendered = (ROOT / "compose" / "compose.yaml").read_bytes()
-    assert lab.exec(None, ["cp", "/dev/stdin", COMPOSE[-1]], stdin=rendered).returncode == 0
+    assert lab.exec(None, ["sh", "-c", f"cat >{COMPOSE[-1]}"], stdin=rendered).returncode == 0
     began = time.monotonic()
     try:
         up = lab.exec(None, [*COMPOSE, "up", "--detach", "--wait", "--wait-timeout", "400"], within_s=400)
