@@ -45,7 +45,7 @@ class RouteChanges:
 # linux/rtnetlink.h
 _RTM_NEWROUTE, _RTM_DELROUTE, _RTM_GETROUTE = 24, 25, 26
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_MULTIPATH = 1, 4, 5, 6, 9
-_TABLE_MAIN, _SCOPE_UNIVERSE, _SCOPE_LINK, _TYPE_UNICAST = 254, 0, 253, 1
+_TABLE_MAIN, _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_ANY, _TYPE_UNICAST = 254, 0, 253, 255, 1
 _RTMSG = struct.Struct("=BBBBBBBBI")  # family, dst_len, src_len, tos, table, protocol, scope, type, flags
 _RTNEXTHOP = struct.Struct("=HBBi")  # length, flags, hops (weight - 1), ifindex
 _U32 = struct.Struct("=I")
@@ -149,7 +149,7 @@ def _replace(
 
 
 def _delete(prefix: IPv4Network, origin: Origin) -> tuple[int, int, bytes]:
-    return _RTM_DELROUTE, 0, _route(prefix, origin, _SCOPE_UNIVERSE)
+    return _RTM_DELROUTE, 0, _route(prefix, origin, _SCOPE_ANY)
 
 
 def _route(prefix: IPv4Network, origin: Origin, scope: int) -> bytes:

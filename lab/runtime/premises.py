@@ -21,7 +21,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from endpoint.errors import EndpointError
 from endpoint.filters import Filters
 from endpoint.interfaces import read_sysctl, set_sysctls
-from endpoint.routes import BGP, STATIC, routes, set_routes
+from endpoint.routes import BGP, STATIC, Origin, routes, set_routes
 from endpoint.source_routes import apply_source_routes
 from endpoint.tables import apply_filters
 from endpoint.xfrm import apply_xfrm_interfaces, flush_xfrm, observe_xfrm
@@ -67,8 +67,8 @@ def leave(directory: Path) -> tuple[str, ...]:
     claim = _read(directory)
     before = claim.sysctls if claim is not None else {}
     steps: tuple[Callable[[], object], ...] = (
-        lambda: set_routes({}, BGP),
-        lambda: set_routes({}, STATIC),
+        lambda: _remove_routes(BGP),
+        lambda: _remove_routes(STATIC),
         lambda: apply_source_routes(()),
         lambda: apply_xfrm_interfaces(()),
         flush_xfrm,
@@ -87,6 +87,12 @@ def _failures(steps: tuple[Callable[[], object], ...]) -> Iterator[str]:
             step()
         except (EndpointError, OSError, NetlinkError) as error:
             yield str(error)
+
+
+def _remove_routes(origin: Origin) -> None:
+    failed = set_routes({}, origin).failed
+    if failed:
+        raise EndpointError(f"routes not removed: {', '.join(map(str, failed))}", mend="see `ip route`")
 
 
 def _read(directory: Path) -> Claim | None:

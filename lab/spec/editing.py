@@ -13,7 +13,7 @@ from lab.spec.wording import Finding, dotted
 
 def fitted(tree: object) -> LabSpec:
     """The spec in a tree of mappings, lists and texts. Raises SpecError with every problem found."""
-    spec, wrong_shapes = fit(tree)
+    spec, wrong_shapes = fit(tree, LabSpec)
     findings: Iterable[Finding] = wrong_shapes if spec is None else broken_rules(spec)
     problems = tuple(Problem(dotted(item.path), item.what, item.why, item.mend) for item in findings)
     if problems or spec is None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from lab.errors import Problem, SpecError
 from lab.spec.checks import broken_rules
 from lab.spec.model import LabSpec
+from lab.spec.parsing import Kind, parse
 from lab.spec.reading import SUFFIX, read_file, read_stream, shown_file, topologies_in, unreadable
-from lab.spec.shape import fit, fit_rest
-from lab.spec.tree import Node, parse_tree
-from lab.spec.wording import Finding, dotted, listed
+from lab.spec.wording import listed
 
 REFERENCE = Path(__file__).with_name("ha.vpnlab.yaml")
 STDIN = "-"
 
-MAX_PROBLEMS = 100  # ours: nobody mends more at a time
+TOPOLOGY = Kind(
+    LabSpec, broken_rules, mend_empty="begin with `vpnlab: 1`; the built-in ha.vpnlab.yaml is an example to copy"
+)
 
 
 def load_topology(source: str | None, cwd: Path, stdin: IO[bytes]) -> LabSpec:
@@ -56,38 +55,7 @@ def reference() -> LabSpec:
 
 def parse_topology(data: bytes, file: str) -> LabSpec:
     """The spec in the bytes of a topology; `file` is what messages call them. Raises SpecError."""
-    tree = parse_tree(data, file)
-    if tree is None or tree.plain is None:
-        why = "the lab is built from what the topology file says"
-        mend = "begin with `vpnlab: 1`; the built-in ha.vpnlab.yaml is an example to copy"
-        raise SpecError((Problem("", "is empty", why, mend, file),))
-    spec, wrong_shapes = fit(tree.plain)
-    findings: Iterable[Finding] = wrong_shapes
-    if spec is not None:
-        findings = broken_rules(spec)
-    elif len(wrong_shapes) < MAX_PROBLEMS:
-        findings = [*wrong_shapes, *_beyond_shape(tree, wrong_shapes)]
-    problems = tuple(islice(_problems(findings, tree, file), MAX_PROBLEMS + 1))
-    if len(problems) > MAX_PROBLEMS:
-        more = Problem("", "has more problems", f"only the first {MAX_PROBLEMS} are shown", "mend these first", file)
-        problems = (*problems[:MAX_PROBLEMS], more)
-    if problems or spec is None:
-        raise SpecError(problems)
-    return spec
-
-
-def _beyond_shape(tree: Node, wrong_shapes: list[Finding]) -> Iterator[Finding]:
-    """The rules that are broken whatever the misshapen values were meant to be."""
-    spec, lost = fit_rest(tree.plain, wrong_shapes)
-    if spec is not None:
-        for finding in broken_rules(spec):
-            if not any(finding.path[: len(path)] == path for path in lost):
-                yield finding
-
-
-def _problems(findings: Iterable[Finding], tree: Node, file: str) -> Iterator[Problem]:
-    for item in findings:
-        yield Problem(dotted(item.path), item.what, item.why, item.mend, file, tree.line_of(item.path))
+    return parse(data, file, TOPOLOGY)
 
 
 def _only(found: tuple[Path, ...], where: str) -> Path:
@@ -100,4 +68,4 @@ def _only(found: tuple[Path, ...], where: str) -> Path:
 
 def _load(path: Path, source: str) -> LabSpec:
     file = shown_file(Path(source))
-    return parse_topology(read_file(path, file), file)
+    return parse_topology(read_file(path, file, "check the name, or leave it out for the built-in lab"), file)

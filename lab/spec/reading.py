@@ -1,4 +1,4 @@
-"""The bytes of a topology file, at most MAX_BYTES of them, from a file, a pipe or standard input."""
+"""The bytes of a file, at most MAX_BYTES of them, from a file, a pipe or standard input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shown_file(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def read_file(path: Path, file: str) -> bytes:
+def read_file(path: Path, file: str, mend_absent: str) -> bytes:
     """Everything in the file `path`, which messages call `file`."""
     try:
         with path.open("rb", buffering=0) as stream:
@@ -29,9 +29,7 @@ def read_file(path: Path, file: str) -> bytes:
                 raise _too_large(file)
             return read_stream(stream, file)
     except FileNotFoundError:
-        raise unreadable(
-            file, "there is no such file", "check the name, or leave it out for the built-in lab"
-        ) from None
+        raise unreadable(file, "there is no such file", mend_absent) from None
     except (OSError, ValueError) as error:
         raise _failed(file, error) from None
 
@@ -67,8 +65,8 @@ def topologies_in(directory: Path) -> tuple[Path, ...]:
 
 
 def unreadable(file: str, what: str, mend: str) -> SpecError:
-    """The error for a topology that cannot be read at all."""
-    return SpecError((Problem("", what, "the lab is built from what the topology file says", mend, file),))
+    """The error for a file that cannot be read at all."""
+    return SpecError((Problem("", what, "what is built is what the file says", mend, file),))
 
 
 def _failed(file: str, error: OSError | ValueError) -> SpecError:
@@ -80,8 +78,8 @@ def _too_large(file: str) -> SpecError:
     problem = Problem(
         "",
         f"is larger than {MAX_BYTES // 1024} KiB",
-        "no topology is that large, so this is most likely another file",
-        f"name a topology file (*{SUFFIX})",
+        "no file of ours is that large, so this is most likely another one",
+        "check the name",
         file,
     )
     return SpecError((problem,))

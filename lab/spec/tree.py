@@ -24,7 +24,7 @@ MAX_DEPTH = 32
 MAX_VALUES = 20_000
 MAX_VALUE_CHARS = 1_024
 
-NO_YAML = "a topology is YAML text"
+NO_YAML = "the file is YAML text"
 NULLS = ("", "~", "null", "Null", "NULL")  # YAML 1.2 core schema
 
 Plain = str | None | dict[str, "Plain"] | list["Plain"]
@@ -111,9 +111,7 @@ class _Builder:
     def take(self, event: yaml.Event, line: int) -> None:
         match event:
             case yaml.DocumentStartEvent() if self.root:
-                self.refuse(
-                    line, "a second document begins here", "a topology is one document", "remove it and its ---"
-                )
+                self.refuse(line, "a second document begins here", "the file is one document", "remove it and its ---")
             case yaml.NodeEvent():
                 self.limit(line, 1)
                 self.take_node(event, line)
@@ -124,7 +122,7 @@ class _Builder:
     def take_node(self, event: yaml.NodeEvent, line: int) -> None:
         tag = getattr(event, "tag", None)
         if tag is not None:
-            why = "a topology holds mappings, lists and texts only; the fields decide what the texts mean"
+            why = "the file holds mappings, lists and texts only; the fields decide what the texts mean"
             self.refuse(line, f"the tag {self.quoted(tag)} is not allowed", why, "leave the tag out")
         match event:
             case yaml.AliasEvent():
@@ -211,7 +209,7 @@ class _Builder:
     def limit_depth(self, line: int, height: int) -> None:
         if len(self.open) + height > MAX_DEPTH:
             what = f"is nested more than {MAX_DEPTH} deep"
-            self.refuse(line, what, "no part of a topology is that deep", "close what was opened before")
+            self.refuse(line, what, "no part of the format is that deep", "close what was opened before")
 
     def refuse(self, line: int, what: str, why: str, mend: str) -> NoReturn:
         _refuse(self.file, line, Finding(self.path(), what, why, mend))

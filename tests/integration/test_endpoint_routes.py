@@ -57,6 +57,25 @@ def test_interfaces_are_found_by_mac_and_may_swap_their_names():
 
 
 @pytest.mark.usefixtures("namespace")
+def test_a_route_without_a_neighbor_is_removed_like_any_other():
+    assert not set_routes({PREFIX: (NextHop("left"),)}, STATIC).failed
+    changes = set_routes({}, STATIC)
+    assert (changes.removed, dict(changes.failed), routes(STATIC)) == ((PREFIX,), {}, {})
+
+
+def test_a_namespace_in_which_nothing_was_ever_up_has_no_routes():
+    if os.geteuid() != 0:
+        pytest.skip("this is not root, so no network namespace can be created")
+    name = f"routes-none-{os.getpid()}"
+    netns.create(name)
+    try:
+        with inside(name):
+            assert routes(STATIC) == {}
+    finally:
+        netns.remove(name)
+
+
+@pytest.mark.usefixtures("namespace")
 def test_a_second_call_changes_nothing():
     wanted = {PREFIX: (LEFT, RIGHT), IPv4Network("10.9.0.0/16"): (NextHop("right"),)}
     assert set_routes(wanted, BGP).added == tuple(wanted)
