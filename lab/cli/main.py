@@ -32,6 +32,7 @@ VERBS = {
     "routes": Verb("routes", "Show the route tables of a border gateway or a VPC as they are now."),
     "validate": Verb("validate", "Check a topology file and name every problem in it."),
     "plan": Verb("plan", "Print every number that is decided for a lab, as JSON."),
+    "endpoint": Verb("endpoint", "Be one end of a VPN by itself, and say what the other end needs."),
     "export": Verb("export", "Write a lab as files that other tools bring up."),
     "schema": Verb("schema", "Print the JSON Schema of topology files, for editors."),
     "doctor": Verb("doctor", "Try what this host can do for labs, and say what to mend."),

@@ -31,10 +31,10 @@ def export(spec: LabSpec, directory: Path) -> LabPlan:
     keys |= _kept(plan, directory) | written_keys(spec)
     try:
         for name, bundle in bundles(plan).items():
-            _write(directory / bundle_file(name), json.dumps(to_json(bundle), indent=2) + "\n", 0o644)
+            write_anew(directory / bundle_file(name), json.dumps(to_json(bundle), indent=2) + "\n", 0o644)
             own = keys_of(bundle.plan, keys)
             if own:
-                _write(directory / keys_file(name), json.dumps(own, indent=2) + "\n", 0o600)
+                write_anew(directory / keys_file(name), json.dumps(own, indent=2) + "\n", 0o600)
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}", mend="name a folder that can be written") from error
     return plan
@@ -53,7 +53,8 @@ def _texts(found: Mapping[str, object]) -> dict[str, str]:
     return {name: key for name, key in found.items() if isinstance(key, str)}
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def write_anew(path: Path, text: str, mode: int) -> None:
+    """Write a file with this mode, in the place of one that may have had another; its folder is made."""
     path.parent.mkdir(mode=0o755 if mode & 0o004 else 0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # its mode is that of its making
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w") as file:

@@ -136,7 +136,8 @@ def _address(value: object) -> IPv4Address:
         raise refused(f"{shown(value)} is not an IPv4 address", why, "write four numbers, as in 192.0.2.10") from None
 
 
-def _public_address(value: object) -> IPv4Address:
+def public_address(value: object) -> IPv4Address:
+    """An address that the other end can reach."""
     address = _address(value)
     if any(address in network for network in (*NO_HOSTS, LINK_LOCAL)):
         why = "the two ends reach each other over their public addresses"
@@ -183,13 +184,19 @@ def _link(value: object) -> IPv4Network:
     return network
 
 
-def _inner(value: object) -> IPv4Network:
+def inner_network(value: object) -> IPv4Network:
+    """A /30, wherever it is."""
     network = _network(value)
     why = "each BGP session runs between the two hosts of a /30"
     if network.prefixlen != INNER_PREFIX_LENGTH:
         usable = max(network.num_addresses - 2, 0) if network.prefixlen < 31 else network.num_addresses
         what = f"{network} has {usable} usable addresses; a tunnel needs exactly 2"
         raise refused(what, why, f"use a /30, for example {network.network_address}/30")
+    return network
+
+
+def _inner(value: object) -> IPv4Network:
+    network = inner_network(value)
     if not any(network.subnet_of(allowed) for allowed in INNER_RANGES):
         ranges = ", ".join(str(allowed) for allowed in INNER_RANGES)
         raise refused(
@@ -227,7 +234,7 @@ _CUSTOMER_SET = _addresses_count((1, 2, 4), "a customer gateway has 1, 2 or 4 pu
 
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _ADDRESS_SCHEMA = {"type": "string", "format": "ipv4"}
-_RANGE_SCHEMA = {"type": "string", "pattern": rf"^({_OCTET}\.){{3}}{_OCTET}/([12]?[0-9]|3[0-2])$"}
+RANGE_SCHEMA = {"type": "string", "pattern": rf"^({_OCTET}\.){{3}}{_OCTET}/([12]?[0-9]|3[0-2])$"}
 _INNER_SCHEMA = {"type": "string", "pattern": rf"^({_OCTET}\.){{3}}{_OCTET}/30$"}
 
 IDENTITY_PATTERN = "[!-$&-~]([ -~]{0,126}[!-~])?"  # printable; a leading % is a wildcard to IKE daemons
@@ -283,10 +290,10 @@ Identity = Annotated[
 ]
 Truth = Annotated[bool, BeforeValidator(_truth)]
 Address = Annotated[IPv4Address, BeforeValidator(_address), WithJsonSchema(_ADDRESS_SCHEMA)]
-PublicAddress = Annotated[IPv4Address, BeforeValidator(_public_address), WithJsonSchema(_ADDRESS_SCHEMA)]
-Range = Annotated[IPv4Network, BeforeValidator(_range), WithJsonSchema(_RANGE_SCHEMA)]
-Network = Annotated[IPv4Network, BeforeValidator(_destination), WithJsonSchema(_RANGE_SCHEMA)]
-Link = Annotated[IPv4Network, BeforeValidator(_link), WithJsonSchema(_RANGE_SCHEMA)]
+PublicAddress = Annotated[IPv4Address, BeforeValidator(public_address), WithJsonSchema(_ADDRESS_SCHEMA)]
+Range = Annotated[IPv4Network, BeforeValidator(_range), WithJsonSchema(RANGE_SCHEMA)]
+Network = Annotated[IPv4Network, BeforeValidator(_destination), WithJsonSchema(RANGE_SCHEMA)]
+Link = Annotated[IPv4Network, BeforeValidator(_link), WithJsonSchema(RANGE_SCHEMA)]
 Inner = Annotated[IPv4Network, BeforeValidator(_inner), WithJsonSchema(_INNER_SCHEMA)]
 CloudAddresses = Annotated[tuple[PublicAddress, ...], AfterValidator(_CLOUD_PAIR)]
 CustomerAddresses = Annotated[tuple[PublicAddress, ...], AfterValidator(_CUSTOMER_SET)]

@@ -6,12 +6,11 @@ The guest of a running lab is such a place, and so is a host that has brought th
 from __future__ import annotations
 
 import json
-import time
-from base64 import b64decode, b64encode
 from pathlib import Path
 from secrets import SystemRandom
 
 import pytest
+from running import Running
 from there import put_sources
 
 from lab.cloud.keys import generate_psk
@@ -20,51 +19,11 @@ from lab.plan.bundle import keys_of
 from lab.plan.codec import to_json
 from lab.plan.compile import compile_plan
 from lab.spec.load import reference
-from lab.substrate import pace
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 THERE = "/tmp/alone"  # noqa: S108 - in the guest, which is this test's own
 PYTHON = ["env", f"PYTHONPATH={THERE}", "python3"]
-
-
-class Running:
-    """A command beside the nodes of a lab, whose lines are awaited."""
-
-    def __init__(self, lab, client, argv):
-        self._client = client
-        self._buffer = b""
-        self.lines = []
-        self.exit = None
-        lab.start_exec(client, None, argv)
-
-    def feed(self, text):
-        self._client.send({"input": b64encode(text.encode()).decode()})
-
-    def end_input(self):
-        self._client.send({"input_end": True})
-
-    def signal(self, name):
-        self._client.send({"signal": name})
-
-    def wait_for(self, predicate, what, *, within_s=60.0):
-        """Until the lines so far, output and errors alike, fulfil the predicate."""
-        deadline = time.monotonic() + within_s * pace.slowness()
-        while not predicate(self.lines):
-            message = self._client.receive(deadline - time.monotonic())
-            assert message is not None, f"no {what}; last: {self.lines[-20:]}"
-            assert "error" not in message, message
-            if "result" in message:
-                self.exit = message["result"]["exit"]
-                assert predicate(self.lines), f"no {what}, and the command ended with {self.exit}: {self.lines[-20:]}"
-                break
-            data = b64decode(message.get("out", "")) + b64decode(message.get("err", ""))
-            *lines, self._buffer = (self._buffer + data).split(b"\n")
-            self.lines += [line.decode() for line in lines]
-
-    def wait(self):
-        self.wait_for(lambda _: self.exit is not None, "end")
-        return self.exit
 
 
 def test_the_nodes_of_a_lab_come_up_and_forward_from_their_bundles_alone_and_leave_nothing(running_lab):
