@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -131,27 +130,9 @@ def test_a_peer_that_no_way_leads_to_is_named(monkeypatch):
 
 
 @pytest.fixture
-def answering(tmp_path):
-    """An endpoint that answers one caller with what a test says."""
-    threads = []
-
-    def endpoint(answer):
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(tmp_path / health.SOCKET))
-        listener.listen()
-
-        def serve():
-            connection, _ = listener.accept()
-            with listener, connection:
-                connection.sendall(json.dumps(answer).encode() + b"\n")
-
-        threads.append(threading.Thread(target=serve))
-        threads[-1].start()
-        return str(tmp_path)
-
-    yield endpoint
-    for thread in threads:
-        thread.join(10)
+def answering(lone_node):
+    """An endpoint that answers one caller with what a test says: its folder."""
+    return lambda answer: str(lone_node(json.dumps(answer).encode() + b"\n"))
 
 
 def test_status_shows_tunnels_sessions_and_what_lacks(vpnlab, answering):

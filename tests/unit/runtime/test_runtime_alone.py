@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
-import threading
 
 import pytest
 
@@ -80,50 +78,24 @@ def test_a_node_is_not_started_twice(tmp_path):
     os.close(held)
 
 
-@pytest.fixture
-def answering(tmp_path):
-    """A node that answers one caller: `answering(line)` gives its folder."""
-    threads = []
-
-    def node(line, name="node"):
-        directory = tmp_path / name
-        directory.mkdir()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(directory / health.SOCKET))
-        listener.listen()
-
-        def serve():
-            connection, _ = listener.accept()
-            with listener, connection:
-                connection.sendall(line)
-
-        threads.append(threading.Thread(target=serve))
-        threads[-1].start()
-        return directory
-
-    yield node
-    for thread in threads:
-        thread.join(10)
-
-
-def test_a_node_that_lacks_nothing_is_healthy(answering, monkeypatch, capsys):
-    directory = answering(b'{"report": {}, "lacking": []}\n')
+def test_a_node_that_lacks_nothing_is_healthy(lone_node, monkeypatch, capsys):
+    directory = lone_node(b'{"report": {}, "lacking": []}\n')
     monkeypatch.setattr("sys.argv", ["health", str(directory)])
     assert health.main() == 0
     assert capsys.readouterr().out == ""
 
 
-def test_what_a_node_lacks_is_printed(answering, monkeypatch, capsys):
-    directory = answering(b'{"report": {}, "lacking": ["tunnel hq-1 on bgw1: no CHILD_SA"]}\n')
+def test_what_a_node_lacks_is_printed(lone_node, monkeypatch, capsys):
+    directory = lone_node(b'{"report": {}, "lacking": ["tunnel hq-1 on bgw1: no CHILD_SA"]}\n')
     monkeypatch.setattr("sys.argv", ["health", str(directory)])
     assert health.main() == 1
     assert capsys.readouterr().out == "tunnel hq-1 on bgw1: no CHILD_SA\n"
 
 
 @pytest.mark.parametrize("line", [b"", b"[]\n", b"{}\n", b"nonsense\n"])
-def test_an_answer_without_sense_is_none(answering, line):
+def test_an_answer_without_sense_is_none(lone_node, line):
     with pytest.raises(health.NoAnswer):
-        health.ask(answering(line))
+        health.ask(lone_node(line))
 
 
 def test_a_node_that_is_not_there_is_not_healthy(tmp_path, monkeypatch, capsys):
@@ -132,12 +104,12 @@ def test_a_node_that_is_not_there_is_not_healthy(tmp_path, monkeypatch, capsys):
     assert "no answer from" in capsys.readouterr().out
 
 
-def test_the_only_node_is_found_and_of_several_one_has_to_be_named(tmp_path, answering):
+def test_the_only_node_is_found_and_of_several_one_has_to_be_named(tmp_path, lone_node):
     with pytest.raises(health.NoAnswer, match="no endpoint runs here"):
         health.only_directory(tmp_path)
-    first = answering(b'{"report": {}, "lacking": []}\n', "a")
+    first = lone_node(b'{"report": {}, "lacking": []}\n', "a")
     assert health.only_directory(tmp_path) == first
-    second = answering(b'{"report": {}, "lacking": []}\n', "b")
+    second = lone_node(b'{"report": {}, "lacking": []}\n', "b")
     with pytest.raises(health.NoAnswer, match="name one: a, b"):
         health.only_directory(tmp_path)
     assert health.ask(first) == health.ask(second)
