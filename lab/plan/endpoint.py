@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from bgp.plan import NeighborPlan, SpeakerPlan
-from endpoint.plan import EndpointPlan, NextHop, RoutePlan, TunnelPlan
+from endpoint.plan import ANY_IPV4, EndpointPlan, NextHop, RoutePlan, TunnelPlan
 from lab.cloud.quotas import DYNAMIC_ROUTES
 from lab.plan.model import NodePlan, Role
 from lab.plan.mtu import inner_mtu
@@ -16,6 +16,9 @@ from lab.plan.tunnels import NumberedTunnel, tunnel_ends
 from lab.spec.endpoint_model import EndpointSpec, EndpointTunnel
 
 ROLES: Mapping[str, Role] = {"cloud": "border-gateway", "idc": "customer-device"}
+
+EVERYTHING = ((ANY_IPV4,), (ANY_IPV4,))
+"""The traffic selectors: an endpoint alone is route-based."""
 
 SYSCTLS = (
     ("net/ipv4/ip_forward", "1"),
@@ -77,7 +80,7 @@ def _ends(spec: EndpointSpec, index: int, tunnel: EndpointTunnel, own: Mapping[I
     numbered = NumberedTunnel(spec.tunnel_name(index), index + 1, tunnel, tunnel.inner)
     udp = spec.nat or any(other.own_address is not None for other in spec.tunnels)
     mtu = inner_mtu(spec.path_mtu, tunnel.ipsec_cipher, tunnel.ipsec_auth, udp=udp)
-    cloud, customer = (replace(end, inner_mtu=mtu) for end in tunnel_ends(numbered, timers))
+    cloud, customer = (replace(end, inner_mtu=mtu) for end in tunnel_ends(numbered, timers, EVERYTHING))
     here, there = (cloud, customer) if spec.side == "cloud" else (customer, cloud)
     if spec.initiate is not None:
         here, there = replace(here, initiate=spec.initiate), replace(there, initiate=not spec.initiate)

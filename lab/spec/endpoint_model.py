@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from lab.spec.fields import (
     RANGE_SCHEMA,
     FormatVersion,
-    Name,
+    LabName,
     Network,
     Truth,
     Whole,
@@ -58,7 +58,7 @@ class EndpointTunnel(Tunnel):
     psk_file: str | None = Field(
         None, min_length=1, description="file that holds the pre-shared key, closed to others; relative to this file"
     )
-    psk_secret: Name | None = Field(
+    psk_secret: LabName | None = Field(
         None, description="secret that holds the pre-shared key: a file in $CREDENTIALS_DIRECTORY or /run/secrets"
     )
     own_address: OwnAddress | None = Field(
@@ -70,7 +70,7 @@ class EndpointSpec(Part):
     """A whole endpoint file."""
 
     vpnlab_endpoint: FormatVersion = Field(description="version of the file format: 1")
-    name: Name = Field(description="the endpoint's name; tunnels are called after it")
+    name: LabName = Field(description="the endpoint's name; tunnels are called after it")
     side: Literal["cloud", "idc"] = Field(description="which end this host is: cloud or idc (the customer)")
     timers: Literal["production", "fast"] = Field("production", description="DPD and BGP timers")
     cloud_asn: Asn = Field(65_000, description="ASN of the cloud's end")
