@@ -33,7 +33,7 @@ directory_option = options.option("--directory", env="DIRECTORY", type=PATH, met
 
 @click.group("endpoint")
 def command() -> None:
-    """Be one end of a VPN by itself, against a real device, a real cloud or another endpoint."""
+    """Be one end of a VPN by itself, and say what the other end needs."""
 
 
 @command.command("run")
