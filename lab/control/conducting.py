@@ -6,6 +6,7 @@ It makes up the pre-shared keys anew at each start; both ends of every tunnel ar
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import replace
@@ -17,7 +18,7 @@ from lab.cloud.keys import generate_psk
 from lab.control.readiness import lacks
 from lab.loop import Loop
 from lab.plan.codec import from_json
-from lab.plan.containers import CONDUCTOR, PLAN_FILE, RUN_DIRECTORY, node_directory
+from lab.plan.containers import CONDUCTOR, PLAN_VARIABLE, RUN_DIRECTORY, node_directory
 from lab.plan.model import LabPlan
 from lab.plan.report import LabReport, NodeStatus
 from lab.runtime.containers import STANDING
@@ -25,6 +26,8 @@ from lab.runtime.process import LabProcess
 from lab.wire.messages import Message
 
 READY = "ready"
+ASK_AGAIN_S = 10.0
+"""Seconds between two questions to all agents (chosen: as long as a cloud's DPD, and next to no work)."""
 
 
 class Readiness:
@@ -46,6 +49,10 @@ class Readiness:
             self._report = replace(self._report, nodes=nodes)
         self._say([str(lack) for lack in lacks(self._plan, self._report)])
 
+    def take(self, answer: Message) -> None:
+        """Take the lab process's answer to a question for a report."""
+        self.hear({"lab": answer["result"]})
+
     def _say(self, lacking: list[str]) -> None:
         if lacking == self._said:
             return
@@ -59,8 +66,8 @@ class Readiness:
 
 
 def main() -> None:
-    """Conduct the lab whose plan lies in the container, until the container ends."""
-    tree: Any = json.loads(Path(PLAN_FILE).read_bytes())
+    """Conduct the lab whose plan the environment holds, until the container ends."""
+    tree: Any = json.loads(os.environ[PLAN_VARIABLE])
     plan = from_json(LabPlan, tree)
     directory = Path(node_directory(CONDUCTOR))
     directory.mkdir(parents=True, exist_ok=True)
@@ -68,8 +75,16 @@ def main() -> None:
     loop = Loop(time.monotonic)
     lab = LabProcess(loop, Path(RUN_DIRECTORY), STANDING)
     lab.apply(tree, {pair.name: generate_psk(chance) for pair in plan.tunnels})
-    lab.watch(Readiness(plan, directory / READY).hear)
+    readiness = Readiness(plan, directory / READY)
+    lab.watch(readiness.hear)
+    _ask_again(loop, lab, readiness)
     loop.run()
+
+
+def _ask_again(loop: Loop, lab: LabProcess, readiness: Readiness) -> None:
+    """Ask every agent now and then: one whose container is paused tells nobody."""
+    lab.report(readiness.take)
+    loop.call_at(loop.now() + ASK_AGAIN_S, lambda: _ask_again(loop, lab, readiness))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,15 @@ from typing import Any
 
 import yaml
 
+from lab.errors import UsageError
 from lab.plan.codec import to_json
 from lab.plan.containers import (
     CAPABILITIES,
     CONDUCTOR,
     IMAGE,
+    LONGEST_VARIABLE,
     NODE_VARIABLE,
-    PLAN_FILE,
+    PLAN_VARIABLE,
     RUN_DIRECTORY,
     SUBNETS,
     TMPFS,
@@ -29,8 +31,12 @@ from lab.plan.containers import (
 from lab.plan.model import LabPlan, LinkPlan, NodePlan
 
 CONDUCTOR_PROGRAM = ("python3", "-m", "lab.control.conducting")
-CONDUCTOR_LOOKS = {"interval": "5s", "timeout": "10s", "retries": 120}
-"""How often the lab is looked at; `docker compose up --wait` waits as long (chosen: ten minutes, for a slow host)."""
+CONDUCTOR_LOOKS = {
+    "interval": "15s", "timeout": "30s", "retries": 2, "start_period": "600s", "start_interval": "5s",
+}  # fmt: skip
+"""When it is looked whether the lab is ready (chosen: ten minutes to become ready, for a slow host)."""
+NODE_LOOKS = {"disable": True}
+"""The conductor asks the agents all the time; a process for each look costs 10 s of a processor that is emulated."""
 HEAD = """\
 # Lab {name} for Docker Compose 2.24 and Docker 25 or newer: docker compose -f FILE up --wait
 # It is ready when the service "conductor" is healthy. `vpnlab export compose` has written this file.
@@ -38,7 +44,10 @@ HEAD = """\
 
 
 def render(plan: LabPlan, subnets: IPv4Network = SUBNETS) -> str:
-    """The text of the file. Networks take their subnets from `subnets`. Raises ValueError when these are too few."""
+    """The text of the file. Networks take their subnets from `subnets`.
+
+    Raises UsageError when these are too few, and for a plan that is too long.
+    """
     return HEAD.format(name=plan.name) + yaml.safe_dump(_file(plan, subnets), sort_keys=False, width=120)
 
 
@@ -51,14 +60,15 @@ def _file(plan: LabPlan, subnets: IPv4Network) -> dict[str, Any]:
     pairs = zip(plan.links, free_subnets(subnets, ()), strict=False)
     networks = {network_name(link): _network(subnet) for link, subnet in pairs}
     if len(networks) < len(plan.links):
-        raise ValueError(f"{subnets} holds {len(networks)} subnets; the lab has {len(plan.links)} links")
+        raise UsageError(
+            f"{subnets} holds {len(networks)} subnets for networks; lab {plan.name} has {len(plan.links)} links",
+            mend="name a larger range with --subnets, for example 10.90.0.0/16",
+        )
     return {
         "name": plan.name,
         "services": {node.name: _node(plan, node) for node in plan.nodes} | {CONDUCTOR: _conductor(plan)},
         "networks": networks,
         "volumes": {_volume(node): _in_memory() for node in plan.nodes},
-        # A "$" would begin a variable of Compose's.
-        "configs": {"plan": {"content": json.dumps(to_json(plan)).replace("$", "$$")}},
     }
 
 
@@ -88,16 +98,23 @@ def _node(plan: LabPlan, node: NodePlan) -> dict[str, Any]:
         "sysctls": sysctls_of(node),
         "volumes": [f"{_volume(node)}:{node_directory(node.name)}"],
         "networks": macs,
+        "healthcheck": NODE_LOOKS,
     }
 
 
 def _conductor(plan: LabPlan) -> dict[str, Any]:
+    """The service that is no node. In its environment a "$" would begin a variable of Compose's."""
+    text = json.dumps(to_json(plan), separators=(",", ":"))
+    if len(text) >= LONGEST_VARIABLE:
+        raise UsageError(
+            f"the plan of lab {plan.name} has {len(text)} bytes; a container's variable holds {LONGEST_VARIABLE}",
+            mend="divide the lab, or use `vpnlab up --substrate docker`",
+        )
     return _container() | {
         "command": list(CONDUCTOR_PROGRAM),
-        "environment": {NODE_VARIABLE: CONDUCTOR, "VPNLAB_CONDUCTOR": "1"},
+        "environment": {NODE_VARIABLE: CONDUCTOR, "VPNLAB_CONDUCTOR": "1", PLAN_VARIABLE: text.replace("$", "$$")},
         "network_mode": "none",
         "volumes": [f"{_volume(node)}:{RUN_DIRECTORY}/{plan.name}/{node.name}" for node in plan.nodes],
-        "configs": [{"source": "plan", "target": PLAN_FILE}],
         "healthcheck": CONDUCTOR_LOOKS,
     }
 

@@ -18,8 +18,10 @@ NODE_VARIABLE = "VPNLAB_NODE"
 
 CONDUCTOR = "conductor"
 """The service beside the nodes that Docker Compose makes: the lab process in a container of its own."""
-PLAN_FILE = "/plan.json"
-"""The lab's plan in the conductor's container."""
+PLAN_VARIABLE = "VPNLAB_PLAN"
+"""The lab's plan as JSON, in the environment of the conductor: its root is read-only, and no key is in it."""
+LONGEST_VARIABLE = 128 * 1024
+"""Bytes of one string in the environment of a program (execve(2), MAX_ARG_STRLEN)."""
 
 SUBNETS = IPv4Network("198.18.0.0/15")
 """Where Docker's networks take their subnets from. Nothing in a lab uses them, but Docker wants each network to have

@@ -20,6 +20,8 @@ from lab.wire.channel import Channel
 from lab.wire.messages import Message
 
 LOG = "agent.log"
+ALIVE = "alive"
+"""What a health check asks. It is answered to the one who asks, also before there is a plan."""
 
 
 class Callers:
@@ -39,9 +41,19 @@ class Callers:
 
     def _accept(self) -> None:
         sock, _ = self._listener.accept()
-        gone: list[Channel] = []
-        channel = Channel(self._loop, sock, self._agent.on_message, lambda: self._channels.remove(gone[0]))
-        gone.append(channel)
+        channel: Channel | None = None
+
+        def hear(message: Message) -> None:
+            if ALIVE in message and channel is not None:
+                channel.send(message)
+            else:
+                self._agent.on_message(message)
+
+        def gone() -> None:
+            if channel in self._channels:
+                self._channels.remove(channel)
+
+        channel = Channel(self._loop, sock, hear, gone)
         self._channels.append(channel)
 
 

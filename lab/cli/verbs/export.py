@@ -59,11 +59,10 @@ def compose_command(topology: str | None, name: str | None, output: Path | None,
     """
     spec = wanted_spec(topology, name)
     try:
-        text = render(compile_plan(spec), IPv4Network(subnets))
+        pool = IPv4Network(subnets)
     except ValueError as error:
-        raise UsageError(
-            f"--subnets {subnets}: {error}", mend="name a larger range, for example 10.90.0.0/16"
-        ) from error
+        raise UsageError(f"--subnets {subnets}: {error}", mend="name a range such as 10.90.0.0/16") from error
+    text = render(compile_plan(spec), pool)
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lab.errors import UsageError
 from lab.export.compose import render
 from lab.plan.codec import from_json
 from lab.plan.compile import compile_plan
-from lab.plan.containers import CAPABILITIES, CONDUCTOR
+from lab.plan.containers import CAPABILITIES, CONDUCTOR, PLAN_VARIABLE
 from lab.plan.model import LabPlan
 from lab.spec.load import parse_topology, reference
 
@@ -59,12 +60,13 @@ def test_a_node_sees_no_other_nodes_folder():
 
 
 def test_the_plan_is_in_the_file_whole_and_no_key_is():
-    assert from_json(LabPlan, json.loads(FILE["configs"]["plan"]["content"])) == PLAN
+    text = FILE["services"][CONDUCTOR]["environment"][PLAN_VARIABLE]
+    assert from_json(LabPlan, json.loads(text.replace("$$", "$"))) == PLAN
     assert "psk" not in render(PLAN)
 
 
 def test_subnets_can_be_chosen_and_too_few_are_refused():
     tree = yaml.safe_load(render(PLAN, IPv4Network("192.0.2.0/24")))
     assert tree["networks"]["bgw1-wan1"]["ipam"]["config"][0]["subnet"].startswith("192.0.2.")
-    with pytest.raises(ValueError, match="holds 2 subnets; the lab has 7 links"):
+    with pytest.raises(UsageError, match="holds 2 subnets for networks; lab ha has 7 links"):
         render(PLAN, IPv4Network("192.0.2.0/28"))
