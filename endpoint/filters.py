@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from endpoint import metering, mss, nat, policing, transit
+from endpoint import metering, mss, nat, transit
 from endpoint.metering import Pair
 from endpoint.plan import NatPlan
 
@@ -15,13 +15,12 @@ class Filters:
     """The filters of a node.
 
     Nothing is forwarded between the `isolated` interfaces; `clamps_mss` of the TCP connections that are forwarded;
-    `policed` bounds what is forwarded from an interface, in bit/s; `nat` translates addresses;
+    `nat` translates addresses;
     `metered` counts the ESP packets of tunnels, by their names.
     """
 
     isolated: frozenset[str] = frozenset()
     clamps_mss: bool = False
-    policed: Mapping[str, int] = field(default_factory=dict)
     nat: tuple[NatPlan, ...] = ()
     metered: Mapping[str, Pair] = field(default_factory=dict)
 
@@ -35,7 +34,6 @@ def ruleset(wanted: Filters, counted: Iterable[str] = ()) -> str:
         (
             transit.ruleset(wanted.isolated),
             mss.ruleset(clamps=wanted.clamps_mss),
-            policing.ruleset(wanted.policed),
             nat.ruleset(wanted.nat),
             metering.ruleset(wanted.metered, counted),
         )

@@ -17,7 +17,7 @@ Request = tuple[int, int, bytes]
 
 # linux/if_link.h, if_addr.h, rtnetlink.h
 _IFF_UP = 0x1
-_RTM_NEWLINK, _RTM_GETLINK, _RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR = 16, 18, 20, 21, 22
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK, _RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR = 16, 17, 18, 20, 21, 22
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_STATS64 = 1, 3, 4, 18, 23
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _IFLA_XFRM_IF_ID = 1, 2, 2
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -57,6 +57,18 @@ def set_link(link: Link, name: str, *, mtu: int, up: bool) -> Iterator[Request]:
         changes += attribute(_IFLA_MTU, _U32.pack(mtu))
     if changes or link.up != up:
         yield _RTM_NEWLINK, 0, _IFINFOMSG.pack(AF_UNSPEC, 0, link.index, _IFF_UP if up else 0, _IFF_UP) + changes
+
+
+def add_ifb(name: str) -> Request:
+    """Make an interface that gives back as received what is sent to it (ifb), and set it up."""
+    kind = attribute(_IFLA_LINKINFO, attribute(_IFLA_INFO_KIND, b"ifb\0"))
+    header = _IFINFOMSG.pack(AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP)
+    return _RTM_NEWLINK, NLM_F_CREATE, header + attribute(_IFLA_IFNAME, name.encode() + b"\0") + kind
+
+
+def delete_link(index: int) -> Request:
+    """Remove the link of this index."""
+    return _RTM_DELLINK, 0, _IFINFOMSG.pack(AF_UNSPEC, 0, index, 0, 0)
 
 
 def addresses(kernel: Netlink) -> dict[int, frozenset[IPv4Interface]]:

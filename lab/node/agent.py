@@ -23,6 +23,7 @@ from endpoint.filters import Filters
 from endpoint.interfaces import apply_interfaces, observe_interfaces, set_sysctls
 from endpoint.report import EndpointReport, InterfaceReport
 from endpoint.routes import BGP, STATIC, Origin, routes, set_routes
+from endpoint.shaping import apply_shapers
 from endpoint.source_routes import apply_source_routes
 from endpoint.tables import apply_filters, counters
 from endpoint.xfrm import apply_xfrm_interfaces
@@ -160,6 +161,7 @@ class Agent:
         endpoint.stop()
         self._endpoint = None
         with self._noting("endpoint"):
+            apply_shapers({})
             apply_xfrm_interfaces(())
 
     def _look(self, answer: int | None = None) -> None:

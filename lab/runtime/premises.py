@@ -22,6 +22,7 @@ from endpoint.errors import EndpointError
 from endpoint.filters import Filters
 from endpoint.interfaces import read_sysctl, set_sysctls
 from endpoint.routes import BGP, STATIC, Origin, routes, set_routes
+from endpoint.shaping import apply_shapers
 from endpoint.source_routes import apply_source_routes
 from endpoint.tables import apply_filters
 from endpoint.xfrm import apply_xfrm_interfaces, flush_xfrm, observe_xfrm
@@ -70,6 +71,7 @@ def leave(directory: Path) -> tuple[str, ...]:
         lambda: _remove_routes(BGP),
         lambda: _remove_routes(STATIC),
         lambda: apply_source_routes(()),
+        lambda: apply_shapers({}),
         lambda: apply_xfrm_interfaces(()),
         flush_xfrm,
         lambda: apply_filters(Filters()),

@@ -35,9 +35,8 @@ TUNNEL = TunnelPlan(
     name=LAB, interface="xfrm1", if_id=1, local_address=ADDRESS, remote_address=PEER, local_id="a", remote_id="b",
     inner=IPv4Interface("169.254.10.1/30"), peer_inner=IPv4Address("169.254.10.2"), inner_mtu=1300, initiate=False,
 )  # fmt: skip
-BPS = 1_000_000
 FILTERS = Filters(
-    isolated=frozenset((TUNNEL.interface,)), clamps_mss=True, policed={TUNNEL.interface: BPS},
+    isolated=frozenset((TUNNEL.interface,)), clamps_mss=True,
     nat=(NatPlan(PORT.name, ADDRESS, PEER, forwards_ike=True),), metered={LAB: Pair(ADDRESS, PEER)},
 )  # fmt: skip
 ROUTES = {IPv4Network("198.51.100.0/24"): (NextHop("xfrm1"), NextHop("wan"))}
@@ -60,7 +59,7 @@ def rehearse() -> None:
         apply_filters(FILTERS)
         counters()
         apply_xfrm_interfaces((TUNNEL,))
-        apply_shapers({TUNNEL.interface: BPS})
+        apply_shapers({TUNNEL.interface: 1_000_000})
         set_routes(ROUTES, STATIC)
         set_routes({}, BGP)
         routes(STATIC)

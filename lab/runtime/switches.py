@@ -18,7 +18,7 @@ TABLE = "vpnlab_switches"
 
 
 def hold_switches() -> tuple[socket.socket, ...]:
-    """Use once what labs use. The sockets are to be kept open, the nftables chains stay in the initial namespace."""
+    """Use once what labs use. The sockets are to be kept open; chains and qdisc stay in the initial namespace."""
     stamped = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     stamped.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMP, 1)  # ping(8), tcpdump(8)
     held = [stamped]
@@ -27,6 +27,7 @@ def hold_switches() -> tuple[socket.socket, ...]:
         encapsulating.setsockopt(SOL_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)
         held.append(encapsulating)
     subprocess.run(["/usr/sbin/nft", "-f", "-"], input=ruleset(), text=True, check=True)
+    subprocess.run(["/usr/sbin/tc", "qdisc", "add", "dev", "lo", "ingress"], check=True)  # a tunnel's bandwidth
     _connect_once()
     return tuple(held)
 

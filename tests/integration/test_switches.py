@@ -49,6 +49,17 @@ def test_pings_and_restarted_daemons_throw_no_switch(own_lab):
     assert in_guest(own_lab, SHOW) == b""
 
 
+def test_a_bandwidth_throws_no_switch(own_lab):
+    if own_lab.substrate != "microvm":
+        pytest.skip("the kernel is this host's own")
+    in_guest(own_lab, WATCH)
+    for words in (("disable", "hq-2"), ("modify", "hq-2", "bandwidth_mbps=5"), ("enable", "hq-2"), ("disable", "hq-2"),
+                  ("delete", "hq-2")):  # fmt: skip
+        done = own_lab.vpnlab(f"tunnel {words[0]}", *words[1:])
+        assert done.returncode == 0, done.stderr
+    assert in_guest(own_lab, SHOW) == b""
+
+
 def in_guest(lab, script):
     """What a shell in the guest, beside the nodes, says."""
     done = lab.exec(None, ["sh", "-c", script])

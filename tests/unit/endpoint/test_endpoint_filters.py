@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from endpoint import metering, mss, nat, policing
-from endpoint.bandwidth import burst_bytes
+from endpoint import metering, mss, nat
 from endpoint.filters import Filters, ruleset
 from endpoint.metering import Pair
 from endpoint.plan import NatPlan
 
-TABLES = ("inet vpnlab_transit", "ip vpnlab_mss", "ip vpnlab_policing", "ip vpnlab_nat", "ip vpnlab_meter")
+TABLES = ("inet vpnlab_transit", "ip vpnlab_mss", "ip vpnlab_nat", "ip vpnlab_meter")
 PUBLIC, PRIVATE = IPv4Address("192.0.2.10"), IPv4Address("192.168.1.2")
 
 
@@ -25,15 +24,6 @@ def test_a_table_is_replaced_as_a_whole():
         "table ip vpnlab_mss {",
         "  chain forward {",
     ]
-
-
-def test_what_comes_beyond_the_rate_of_its_interface_is_dropped():
-    (rule,) = (line for line in policing.ruleset({"xfrm1": 8_000_000}).splitlines() if "limit" in line)
-    assert rule.strip() == 'iifname "xfrm1" limit rate over 1000000 bytes/second burst 100000 bytes counter drop'
-
-
-def test_twenty_large_packets_may_always_come_at_once():
-    assert burst_bytes(1_000_000) == 30_000
 
 
 def test_a_router_forwards_only_the_ports_that_it_is_told_to():

@@ -28,17 +28,3 @@ def test_a_gateway_clamps_the_mss_while_it_has_tunnels(node):
 def test_the_border_gateway_keeps_its_tunnels_apart():
     assert filters_of(PLAN.node("bgw1")).isolated == {"xfrm1", "xfrm2"}
     assert filters_of(PLAN.node("hq-gw")).isolated == frozenset()
-
-
-def with_bandwidth(mbps):
-    tree = reference().model_dump(mode="json")
-    tunnel = tree["cloud"]["vpn_connections"]["hq"]["tunnels"][0]
-    tunnel |= {"bandwidth_mbps": mbps}
-    return compile_plan(type(reference()).model_validate(tree))
-
-
-@pytest.mark.parametrize(("mbps", "bound"), [(1, 1_000_000), (1499, 1_499_000_000), (1500, None)])
-def test_the_cloud_alone_bounds_a_tunnel_and_the_most_that_is_sold_is_no_bound(mbps, bound):
-    plan = with_bandwidth(mbps)
-    assert filters_of(plan.node("bgw1")).policed == ({"xfrm1": bound} if bound else {})
-    assert filters_of(plan.node("hq-gw")).policed == {}
