@@ -40,7 +40,7 @@ def redirected(kernel: Netlink) -> frozenset[int]:
 
 
 def set_token_bucket(index: int, bps: int) -> Request:
-    """Let so many bit/s out. Of one that is there the rate changes, and what is waiting stays."""
+    """Let so many bit/s out; an ifb counts 14 bytes more of each packet. Of a bucket that is there the rate changes."""
     burst = burst_bytes(bps)
     parameters = _TBF.pack(_RATE.pack(0, _ETHERNET, 0, 0, 0, bps // 8), b"", burst, 0, 0)
     options = attribute(_TCA_TBF_PARMS, parameters) + attribute(_TCA_TBF_BURST, _U32.pack(burst))

@@ -6,6 +6,7 @@ and puts algorithms together, files are read from the disk. Each forked agent wo
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -40,6 +41,7 @@ FILTERS = Filters(
     nat=(NatPlan(PORT.name, ADDRESS, PEER, forwards_ike=True),), metered={LAB: Pair(ADDRESS, PEER)},
 )  # fmt: skip
 ROUTES = {IPv4Network("198.51.100.0/24"): (NextHop("xfrm1"), NextHop("wan"))}
+DISCARD = 9  # RFC 863
 LIBRARIES = Path("/usr/lib/ipsec")
 PROGRAMS = (CHARON, Path("/usr/bin/setpriv"), Path("/usr/bin/ping"))
 
@@ -59,11 +61,13 @@ def rehearse() -> None:
         apply_filters(FILTERS)
         counters()
         apply_xfrm_interfaces((TUNNEL,))
-        apply_shapers({TUNNEL.interface: 1_000_000})
         set_routes(ROUTES, STATIC)
         set_routes({}, BGP)
         routes(STATIC)
         observe_interfaces()
+        apply_shapers({"lo": 1_000_000})
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
+            anything.sendto(b"", ("127.0.0.1", DISCARD))  # the first packet in fair queues makes their secret
         with pinned(TUNNEL.interface, ADDRESS, PEER):
             pass
     substrate.destroy()

@@ -16,6 +16,12 @@ SO_TIMESTAMP = 29  # asm-generic/socket.h
 HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 TABLE = "vpnlab_switches"
 
+INPUT_RULE = """\
+qdisc add dev lo ingress
+filter add dev lo ingress matchall action pass
+"""
+"""As the input of a tunnel with a bandwidth has one; in tc's language."""
+
 
 def hold_switches() -> tuple[socket.socket, ...]:
     """Use once what labs use. The sockets are to be kept open; chains and qdisc stay in the initial namespace."""
@@ -27,7 +33,7 @@ def hold_switches() -> tuple[socket.socket, ...]:
         encapsulating.setsockopt(SOL_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)
         held.append(encapsulating)
     subprocess.run(["/usr/sbin/nft", "-f", "-"], input=ruleset(), text=True, check=True)
-    subprocess.run(["/usr/sbin/tc", "qdisc", "add", "dev", "lo", "ingress"], check=True)  # a tunnel's bandwidth
+    subprocess.run(["/usr/sbin/tc", "-batch", "-"], input=INPUT_RULE, text=True, check=True)
     _connect_once()
     return tuple(held)
 

@@ -4,12 +4,14 @@
     send PROTOCOL ADDRESS BPS SECONDS
 
 UDP is sent at BPS and comes with the kernel's time stamps, for the receiver may be late; TCP goes as fast as it can.
-The first second does not count: what is let through at once in the beginning is no rate.
+The first second does not count: what is let through at once in the beginning is no rate. And it is the median second
+that counts, for now and then the whole host stands still.
 """
 
 from __future__ import annotations
 
 import socket
+import statistics
 import struct
 import sys
 import time
@@ -26,24 +28,22 @@ def main() -> None:
     role, protocol, *rest = sys.argv[1:]
     if role == "receive":
         pieces = datagrams() if protocol == "udp" else stream()
-        say(str(rate(pieces, float(rest[0]))))
+        say(str(rate(pieces, int(rest[0]))))
     else:
         send(protocol, rest[0], float(rest[1]), float(rest[2]))
 
 
-def rate(pieces: Iterator[tuple[float, float]], seconds: float) -> float:
-    """The bit/s of pieces, each with the time at which it came and its bytes."""
+def rate(pieces: Iterator[tuple[float, float]], seconds: int) -> float:
+    """The bit/s of pieces, each with the time at which it came and its bytes, in the median second."""
     first, _ = next(pieces)
-    came, began, last = 0.0, 0.0, 0.0
+    came = [0.0] * seconds
     for at, size in pieces:
-        if at >= first + SETTLING_S:
-            if not began:
-                began = at
-                continue
-            came, last = came + size, at
-            if at >= began + seconds:
-                break
-    return 8 * came / (last - began)
+        second = int(at - first - SETTLING_S)
+        if at >= first + SETTLING_S and second < seconds:
+            came[second] += size
+        elif second >= seconds:
+            break
+    return 8 * statistics.median(came)
 
 
 def datagrams() -> Iterator[tuple[float, float]]:

@@ -1,43 +1,76 @@
-"""The six rates of a tunnel beside traffic that is known."""
+"""The counters of tunnels beside traffic that is known, and the six rates that are made of them."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from functools import partial
 
 import pytest
-from flow_rates import flow
+from flows import udp_flows
+from rekeying import rekey
 
-from lab.node.sampling import WINDOW_S
+from lab.cloud.rates import TunnelCounters, rates_between
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-BPS = 1_000_000
-INNER, OUTER = 1_400, 1_468
-"""Bytes of a packet of the flow, and of its ESP packet: outer header 20, ESP 8, IV 16, padded to 1408, ICV 16."""
-RATES = ("out_before_encryption_bps", "out_encrypted_bps", "in_encrypted_bps", "in_after_decryption_bps",
-         "out_packets_per_s", "in_packets_per_s")  # fmt: skip
+ENDS = (("vm1", "10.0.1.10"), ("hq-host", "172.16.1.10"))
+INNER, OUTER = 92, 156
+"""Bytes of a packet of the flows, and of its ESP packet: outer header 20, ESP 8, IV 16, padded to 96, ICV 16."""
+COUNTERS = (
+    "plain_bytes_out",
+    "encrypted_bytes_out",
+    "encrypted_bytes_in",
+    "plain_bytes_in",
+    "packets_out",
+    "packets_in",
+)
 
 
-def test_the_rates_are_those_of_the_traffic_before_and_after_encryption(running_lab):
-    seconds = 1.5 * WINDOW_S + 1
-    with flow(running_lab, "udp", "out", bps=BPS, seconds=seconds) as out, \
-            flow(running_lab, "udp", "in", bps=BPS, seconds=seconds) as back:  # fmt: skip
-        sent, came = out.bps(), back.bps()
-        told = json.loads(running_lab.vpnlab("status", "-f", "json").stdout)
-    (connection,) = told["vpn_connections"]
-    total = {name: sum(tunnel["rates"][name] for tunnel in connection["tunnels"]) for name in RATES}
-    bits = 8 * INNER
-    assert total == pytest.approx(
+def counted(lab):
+    """What both tunnels have carried together, as the border gateway counts it."""
+    found = [traffic.latest for traffic in lab.node("bgw1").report.traffic]
+    assert len(found) == 2
+    return {name: sum(getattr(counters, name) for counters in found) for name in COUNTERS}
+
+
+def is_rekeyed(tunnel, event):
+    return (event.node, event.kind, event.subject) == ("bgw1", "child-rekeyed", tunnel)
+
+
+def test_what_passes_is_counted_on_both_sides_of_the_encryption_whatever_is_rekeyed(running_lab):
+    lab = running_lab
+    before, since = counted(lab), lab.last_event()
+    with udp_flows(lab, ENDS, flows=8, rate=200) as losses:
+        for tunnel in ("hq-1", "hq-2"):
+            rekey(lab, "bgw1", "child", tunnel)
+            lab.wait_for_event(partial(is_rekeyed, tunnel), f"new child SA of {tunnel}", since=since)
+        assert lab.vpnlab("ping", "-c", "5", "vm1", "hq-host").returncode == 0  # five seconds
+    after = counted(lab)
+    out, back = losses.sent["vm1 to hq-host"], losses.sent["hq-host to vm1"]
+    assert out > 800
+    # BGP and the pings come on top.
+    assert {name: after[name] - before[name] for name in COUNTERS} == pytest.approx(
         {
-            "out_before_encryption_bps": sent,
-            "out_encrypted_bps": sent * OUTER / INNER,
-            "in_encrypted_bps": came * OUTER / INNER,
-            "in_after_decryption_bps": came,
-            "out_packets_per_s": sent / bits,
-            "in_packets_per_s": came / bits,
+            "plain_bytes_out": INNER * out,
+            "encrypted_bytes_out": OUTER * out,
+            "encrypted_bytes_in": OUTER * back,
+            "plain_bytes_in": INNER * back,
+            "packets_out": out,
+            "packets_in": back,
         },
         rel=0.1,
-    ), total
+    )
+
+
+def test_the_rates_of_status_are_those_of_the_reported_counters(running_lab):
+    told = json.loads(running_lab.vpnlab("status", "-f", "json").stdout)
+    (reported,) = (node["report"]["traffic"] for node in told["report"]["nodes"] if node["name"] == "bgw1")
+    (connection,) = told["vpn_connections"]
+    assert {tunnel["name"]: tunnel["rates"] for tunnel in connection["tunnels"]} == {
+        each["tunnel"]: asdict(rates_between(TunnelCounters(**each["earlier"]), TunnelCounters(**each["latest"])))
+        for each in reported
+    }
 
 
 def test_the_table_and_the_view_of_one_tunnel_show_them(running_lab):

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from rekeying import rekey
 from replanning import changed, planned
 
 pytestmark = pytest.mark.lab
@@ -60,12 +61,6 @@ def sessions(lab):
         if node.report.speaker
         for session in node.report.speaker.sessions
     }
-
-
-def rekey(lab, gateway, kind, tunnel):
-    uri = f"unix:///run/vpnlab/{lab.name}/{gateway}/vici"
-    done = lab.exec(gateway, ["swanctl", "--rekey", f"--{kind}", tunnel, "--uri", uri])
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.timeout(600)
