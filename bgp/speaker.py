@@ -8,74 +8,24 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path as FilePath
-from typing import Literal
 
-from bgp import configuration, import_policy
+from bgp import configuration
 from bgp.lines import TooLong
-from bgp.messages import (
-    Connected,
-    EndOfRib,
-    Established,
-    Garbled,
-    Lost,
-    Message,
-    Notified,
-    Reread,
-    Update,
-    garbled,
-    read_line,
-)
+from bgp.messages import Garbled, Message, Reread, garbled, read_line
 from bgp.path import Path
 from bgp.plan import NeighborPlan, SpeakerPlan
 from bgp.process import ExaBgp
-from bgp.report import RefusedPrefix, SessionReport, SessionState, SpeakerReport
-from bgp.rib import Rib
-
-# Chosen: a report shows this many refused prefixes of a neighbor and counts the rest.
-SHOWN_REFUSED = 20
-
-# Chosen: so many different reasons of refusals are events, in one session; a peer cannot fill a log.
-TOLD_REASONS = 10
+from bgp.report import SpeakerReport
+from bgp.sessions import Sessions, SpeakerEvent
 
 # Chosen: ExaBGP is started again at once, except when it died within this time of its start; then it waits,
 # twice as long each time.
 STEADY_AFTER_S = 10.0
 SHORTEST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
-
-EventKind = Literal["established", "lost", "route-refused", "refused", "garbled", "started", "died"]
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakerEvent:
-    """Something that happened, in words. `neighbor` is None where it concerns the whole speaker.
-
-    "refused": the neighbor cannot be configured. "started": ExaBGP was started, for the first time or again.
-    """
-
-    kind: EventKind
-    neighbor: str | None
-    text: str
-
-
-@dataclass(slots=True)
-class Session:
-    """A session as last seen.
-
-    `since`: time of day of the last change of `state`. `is_cause`: `reason` says what ended the session, and
-    vain attempts to connect do not replace it. `said`: the text of the last NOTIFICATION. `told`: the
-    reasons of refusals that were events already.
-    """
-
-    state: SessionState
-    since: float
-    reason: str | None
-    is_cause: bool = False
-    said: str = ""
-    told: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +52,8 @@ class Speaker:
         self._configuration = directory / "exabgp.conf"
         self._log = directory / "exabgp.log"
         self._now = now
-        self._wall = wall
         self._plan: SpeakerPlan | None = None
-        self._rib = Rib(None)
-        self._sessions: dict[str, Session] = {}
-        self._events: list[SpeakerEvent] = []
+        self._sessions = Sessions(wall)
 
         self._exabgp: ExaBgp | None = None
         self._started = 0.0
@@ -132,7 +79,7 @@ class Speaker:
         admin_up is not configured, and what it announced leaves the RIB now.
         """
         before, self._plan = self._plan, plan
-        self._rib.set_limit(plan.max_prefixes)
+        self._sessions.set_limit(plan.max_prefixes)
         if before is not None and (before.local_as, before.router_id) != (plan.local_as, plan.router_id):
             self._afresh.update(self._loaded, self._loading or ())
         if self._exabgp is None and (self._restart_due is None or self._now() >= self._restart_due):
@@ -145,7 +92,7 @@ class Speaker:
         Its routes leave the RIB now, what still comes over it is ignored, and the neighbor starts afresh.
         """
         if name in self._sessions:
-            self._down(name, "connect", why, is_cause=True)
+            self._sessions.down(name, "connect", why, is_cause=True)
             self._afresh.add(name)
             self._converge()
 
@@ -162,16 +109,15 @@ class Speaker:
                     self._take(message)
         if self._exabgp is not None and self._exabgp.ended:
             self._died()
-        self._tell_of_the_limit()
-        for name in self._rib.forgetful():
+        self._sessions.tell_of_the_limit()
+        for name in self._sessions.forgetful():
             self.reset(name, "asked for its routes again: not all had been kept, and there is room now")
         self._converge()
-        events, self._events = tuple(self._events), []
-        return events
+        return self._sessions.take_events()
 
     def routes(self) -> Mapping[IPv4Network, tuple[Path, ...]]:
         """The prefixes that are reachable and the paths to use for each; several are ECMP."""
-        return self._rib.best()
+        return self._sessions.routes()
 
     def report(self) -> SpeakerReport:
         """What is seen now."""
@@ -179,7 +125,10 @@ class Speaker:
             pid=self._exabgp.pid if self._exabgp else None,
             restarts=self._deaths,
             last_exit=self._last_exit,
-            sessions=tuple(self._report(neighbor) for neighbor in self._plan.neighbors) if self._plan else (),
+            sessions=tuple(
+                self._sessions.report(neighbor, self._told.get(neighbor.name, Told()).prefixes)
+                for neighbor in (self._plan.neighbors if self._plan else ())
+            ),
         )
 
     def restart_due(self) -> float | None:
@@ -192,26 +141,8 @@ class Speaker:
             self._exabgp.end()
         self._forget_process()
         self._restart_due = None
-        for name in self._sessions:
-            self._down(name, "idle", "the speaker was stopped")
-
-    def _report(self, neighbor: NeighborPlan) -> SessionReport:
-        name = neighbor.name
-        session = self._sessions[name]
-        accepted = sorted(self._rib.accepted(name).items())
-        return SessionReport(
-            name=name,
-            peer_address=neighbor.peer_address,
-            state=session.state,
-            since=session.since,
-            reason=session.reason,
-            accepted=tuple(prefix for prefix, _ in accepted),
-            announced=tuple(sorted(self._told.get(name, Told()).prefixes)) if session.state == "established" else (),
-            refused=tuple(RefusedPrefix(*refused) for refused in self._rib.refused(name, SHOWN_REFUSED)),
-            refused_count=self._rib.refused_count(name),
-            complete=self._rib.complete(name),
-            metrics=tuple(len(path.as_path) for _, path in accepted),
-        )
+        for name in self._sessions.names():
+            self._sessions.down(name, "idle", "the speaker was stopped")
 
     # What ExaBGP is to have, against what it has
 
@@ -222,17 +153,17 @@ class Speaker:
         wanted = self._wanted(self._plan)
         if self._exabgp is None:
             for name in wanted:
-                self._down(name, "idle", f"ExaBGP does not run: {self._last_exit}")
+                self._sessions.down(name, "idle", f"ExaBGP does not run: {self._last_exit}")
             return
         for name, neighbor in wanted.items():
-            if name not in self._sessions or self._sessions[name].state in ("idle", "admin-down"):
-                self._down(name, "connect", _awaits(neighbor))
+            if self._sessions.state(name) in (None, "idle", "admin-down"):
+                self._sessions.down(name, "connect", _awaits(neighbor))
         had = {**self._loaded, **(self._loading or {})}
         self._afresh |= {name for name in had if name not in wanted or not _same(had[name], wanted[name])}
         self._afresh &= had.keys()
         for name in self._afresh & wanted.keys():
-            if self._sessions[name].state == "established":
-                self._down(name, "connect", "the neighbor is configured afresh", is_cause=True)
+            if self._sessions.state(name) == "established":
+                self._sessions.down(name, "connect", "the neighbor is configured afresh", is_cause=True)
         if self._loading is not None:
             return
         step = {name: neighbor for name, neighbor in wanted.items() if name not in self._afresh}
@@ -248,14 +179,13 @@ class Speaker:
 
     def _wanted(self, plan: SpeakerPlan) -> dict[str, NeighborPlan]:
         """The neighbors that ExaBGP can be given now; the sessions of the others say why not."""
-        for name in self._sessions.keys() - {neighbor.name for neighbor in plan.neighbors}:
-            self._down(name, "idle", "no longer planned")
-            del self._sessions[name]
+        for name in set(self._sessions.names()) - {neighbor.name for neighbor in plan.neighbors}:
+            self._sessions.forget(name, "no longer planned")
         wanted = {}
         for neighbor in plan.neighbors:
             name = neighbor.name
             if not neighbor.admin_up:
-                self._down(name, "admin-down", "administratively down")
+                self._sessions.down(name, "admin-down", "administratively down")
                 continue
             reason = configuration.reason_not_to_configure(plan, neighbor)
             if reason is None and name not in self._loaded:
@@ -263,9 +193,9 @@ class Speaker:
             if reason is None:
                 wanted[name] = neighbor
                 continue
-            if name not in self._sessions or self._sessions[name].reason != reason:
-                self._events.append(SpeakerEvent("refused", name, reason))
-            self._down(name, "idle", reason, is_cause=True)
+            if self._sessions.reason(name) != reason:
+                self._sessions.happened(SpeakerEvent("refused", name, reason))
+            self._sessions.down(name, "idle", reason, is_cause=True)
         return wanted
 
     @staticmethod
@@ -312,28 +242,14 @@ class Speaker:
             return
         name = self._by_peer.get(message.peer) if message.peer else None
         if isinstance(message, Garbled):
-            self._events.append(SpeakerEvent("garbled", name, f"a line of ExaBGP is not understood: {message.why}"))
+            self._sessions.happened(SpeakerEvent("garbled", name, f"a line of ExaBGP is not understood: {message.why}"))
             if name is not None:
                 self.reset(name, f"a message of the peer is not understood: {message.why}")
             return
         if name is None or name in self._afresh:
             return  # the end of a session that is not wanted any more
-        session = self._sessions[name]
-        match message:
-            case Connected() if session.state == "connect" and not session.is_cause:
-                session.reason = "the TCP connection is there; no OPEN from the peer yet"
-            case Established():
-                self._rib.clear(name)
-                self._sessions[name] = Session("established", self._wall(), None)
-                self._events.append(SpeakerEvent("established", name, "the session is established"))
-            case Notified():
-                session.said = message.text
-            case Lost():
-                self._lost(name, session, message)
-            case Update() if session.state == "established":
-                self._update(self._loaded[name], session, message)
-            case EndOfRib() if session.state == "established":
-                self._rib.end_of_rib(name)
+        if self._plan is not None:
+            self._sessions.take(self._plan, self._loaded[name], message)
 
     def _take_reread(self, message: Reread) -> None:
         if self._loading is None or message.generation != self._generation:
@@ -344,57 +260,6 @@ class Speaker:
         else:  # ours to mend: the file is rendered here. A new start reads it again.
             self._died(f"it refused its configuration: {message.error}")
 
-    def _lost(self, name: str, session: Session, message: Lost) -> None:
-        reason = message.reason
-        if message.notified and session.said:
-            reason += f', "{session.said}"'
-        session.said = ""
-        if session.state == "established" or message.notified:
-            self._down(name, "connect", reason, is_cause=True)
-        elif not session.is_cause:
-            session.reason = reason
-
-    def _update(self, neighbor: NeighborPlan, session: Session, update: Update) -> None:
-        assert self._plan is not None  # noqa: S101 - there is a neighbor
-        for prefix in update.withdraw:
-            self._rib.withdraw(neighbor.name, prefix)
-        checked = import_policy.Session(self._plan.as_towards(neighbor), neighbor.peer_as, neighbor.peer_address)
-        for attributes, prefixes in update.announce:
-            path = Path(neighbor.name, neighbor.interface, attributes.next_hop, attributes.as_path, attributes.med)
-            for prefix in prefixes:
-                refusal = import_policy.reason_to_refuse(checked, prefix, attributes)
-                self._rib.announce(path, prefix, refusal)
-                if refusal is not None:
-                    self._refusal(neighbor.name, session, refusal, f"{prefix}: {refusal}")
-        for family in update.foreign:
-            self._refusal(neighbor.name, session, family, f"{family}: only IPv4 unicast is taken")
-
-    def _refusal(self, name: str, session: Session, reason: str, text: str) -> None:
-        """An event for the first refusal of each kind in a session."""
-        if reason not in session.told and len(session.told) < TOLD_REASONS:
-            session.told.add(reason)
-            self._events.append(SpeakerEvent("route-refused", name, text))
-
-    def _tell_of_the_limit(self) -> None:
-        for name, session in self._sessions.items():
-            over = self._rib.over_limit(name)
-            reason = f"over the limit of {self._rib.limit} prefixes"
-            if over:
-                self._refusal(name, session, reason, f"{over} prefixes {reason}; they wait for room")
-            else:
-                session.told.discard(reason)
-
-    def _down(self, name: str, state: SessionState, reason: str, *, is_cause: bool = False) -> None:
-        """The session is in this state, which is not established, for this reason."""
-        self._rib.clear(name)
-        session = self._sessions.get(name)
-        if session is not None and session.state == "established":
-            self._events.append(SpeakerEvent("lost", name, reason))
-        if session is None or session.state != state:
-            self._sessions[name] = Session(state, self._wall(), reason, is_cause)
-        else:
-            session.reason, session.is_cause = reason, is_cause
-
     # The process
 
     def _start(self, plan: SpeakerPlan) -> None:
@@ -404,7 +269,7 @@ class Speaker:
         self._set_loaded(neighbors)
         self._started, self._restart_due = self._now(), None
         again = f" again, after it died: {self._last_exit}" if self._deaths else ""
-        self._events.append(SpeakerEvent("started", None, f"ExaBGP has started{again}; PID {self._exabgp.pid}"))
+        self._sessions.happened(SpeakerEvent("started", None, f"ExaBGP has started{again}; PID {self._exabgp.pid}"))
 
     def _died(self, why: str | None = None) -> None:
         """It has ended by itself, or `why` it is ended now."""
@@ -418,7 +283,7 @@ class Speaker:
         wait_s = 0.0 if doublings < 0 else min(SHORTEST_WAIT_S * 2.0 ** min(doublings, 16), LONGEST_WAIT_S)
         self._restart_due = now + wait_s
         self._deaths += 1
-        self._events.append(SpeakerEvent("died", None, f"ExaBGP died: {self._last_exit}"))
+        self._sessions.happened(SpeakerEvent("died", None, f"ExaBGP died: {self._last_exit}"))
         self._converge()
 
     def _forget_process(self) -> None:

@@ -21,7 +21,8 @@ from bgp.path import Path as BgpPath
 from bgp.plan import NeighborPlan, SpeakerPlan
 from bgp.preload import preload
 from bgp.report import SessionReport, SpeakerReport
-from bgp.speaker import Speaker, SpeakerEvent
+from bgp.sessions import SpeakerEvent
+from bgp.speaker import Speaker
 
 CLONE_NEWNET = 0x40000000
 DEADLINE_S = 20.0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import bgp.speaker
+import bgp.sessions
 from bgp.lines import TooLong
 from bgp.plan import NeighborPlan, SpeakerPlan
 from bgp.speaker import Speaker
@@ -203,7 +203,7 @@ def test_a_peer_cannot_fill_the_log_with_refusals(speaker: Speaker) -> None:
             f'"message": {{ "update": {{ "announce": {{ "ipv4 unicast": {{ "192.0.2.{last}": '
             f'[ {{ "nlri": "10.9.{last}.0/24" }} ] }} }} }} }}',
         )
-    assert len(speaker.process()) == bgp.speaker.TOLD_REASONS
+    assert len(speaker.process()) == bgp.sessions.TOLD_REASONS
     assert speaker.report().sessions[0].refused_count == 100
 
 
