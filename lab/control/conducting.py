@@ -26,8 +26,8 @@ from lab.runtime.process import LabProcess
 from lab.wire.messages import Message
 
 READY = "ready"
-ASK_AGAIN_S = 10.0
-"""Seconds between two questions to all agents (chosen: as long as a cloud's DPD, and next to no work)."""
+ASK_AGAIN_S = 30.0
+"""Seconds between two questions to all agents (chosen: a production BGP hold time, and next to no work)."""
 
 
 class Readiness:
@@ -37,7 +37,7 @@ class Readiness:
         self._plan = plan
         self._mark = mark
         self._report = LabReport(plan.name, "", ())
-        self._said: list[str] | None = None
+        self._said: str | None = None
 
     def hear(self, message: Message) -> None:
         """Take what a watcher of the lab process is told."""
@@ -54,15 +54,15 @@ class Readiness:
         self.hear({"lab": answer["result"]})
 
     def _say(self, lacking: list[str]) -> None:
-        if lacking == self._said:
-            return
-        self._said = lacking
         if lacking:
             self._mark.unlink(missing_ok=True)
         else:
             self._mark.touch()
-        sys.stdout.write(f"waiting for {lacking[0]}\n" if lacking else f"lab {self._plan.name} is ready\n")
-        sys.stdout.flush()
+        line = f"waiting for {lacking[0]}" if lacking else f"lab {self._plan.name} is ready"
+        if line != self._said:
+            self._said = line
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
 
 
 def main() -> None:

@@ -35,8 +35,9 @@ CONDUCTOR_LOOKS = {
     "interval": "15s", "timeout": "30s", "retries": 2, "start_period": "600s", "start_interval": "5s",
 }  # fmt: skip
 """When it is looked whether the lab is ready (chosen: ten minutes to become ready, for a slow host)."""
-NODE_LOOKS = {"disable": True}
-"""The conductor asks the agents all the time; a process for each look costs 10 s of a processor that is emulated."""
+NODE_LOOKS = {"interval": "120s", "timeout": "60s", "retries": 2, "start_period": "600s", "start_interval": "10s"}
+"""When it is looked whether a node's agent is alive (chosen: seldom, for a look costs 10 s of a processor that is
+emulated, and the conductor asks the agents anyway)."""
 HEAD = """\
 # Lab {name} for Docker Compose 2.24 and Docker 25 or newer: docker compose -f FILE up --wait
 # It is ready when the service "conductor" is healthy. `vpnlab export compose` has written this file.
