@@ -58,7 +58,8 @@ FORWARDING = (
     ("net/ipv4/conf/default/rp_filter", "0"),
 )
 PROXY_ARP = (("net/ipv4/conf/all/proxy_arp", "1"), ("net/ipv4/conf/default/proxy_arp", "1"))
-FLOW_HASH = (("net/ipv4/fib_multipath_hash_policy", "1"),)  # ECMP by 5-tuple, the cloud's rule
+# ECMP by 5-tuple, the cloud's rule. Policy 1 says so too, and takes the number that a local socket gave its packets.
+FLOW_HASH = (("net/ipv4/fib_multipath_hash_policy", "3"), ("net/ipv4/fib_multipath_hash_fields", "55"))
 
 
 class _Draft:

@@ -20,9 +20,10 @@ from lab.runtime.caller import Caller, CallerGone
 from lab.runtime.commands import run_command
 from lab.runtime.nodes import NAMESPACES, Nodes
 from lab.runtime.pings import ping_through_tunnels
+from lab.runtime.probes import run_probes
 from lab.wire.messages import LineReader, Message, encode
 
-IN_SESSION = {"exec": run_command, "ping": ping_through_tunnels}
+IN_SESSION = {"exec": run_command, "ping": ping_through_tunnels, "probe": run_probes}
 """Calls that a session carries out by itself; the lab process answers the others."""
 
 

@@ -8,6 +8,7 @@ from bgp.preload import preload as preload_bgp
 from endpoint.crypto import load_kernel_modules
 from lab.plan.codec import prepare
 from lab.plan.model import LabPlan, NodePlan, PingPlan
+from lab.plan.probes import ProbePlan
 from lab.plan.report import LabEvent, NodeReport
 from lab.runtime.rehearsal import rehearse
 
@@ -17,7 +18,7 @@ def warm_up() -> None:
     preload_bgp()
     load_kernel_modules()
     rehearse()
-    for kind in (LabPlan, NodePlan, NodeReport, LabEvent, PingPlan):
+    for kind in (LabPlan, NodePlan, NodeReport, LabEvent, PingPlan, ProbePlan):
         prepare(kind)
     gc.collect()
     gc.freeze()  # children then do not copy the collector's lists page by page

@@ -22,6 +22,9 @@ Cause = Literal[
 MomentKind = Literal["applied", "detected", "routes-changed", "last-lost", "moved", "undone", "ready"]
 """`moved`: the first moment from which on nothing was lost any more; `ready`: the lab is as it was."""
 
+Outcome = Literal["passed", "failed", "unmeasured"]
+"""`unmeasured` is neither yes nor no, and no success."""
+
 PhaseName = Literal["baseline", "fault", "restore"]
 
 
@@ -72,14 +75,14 @@ class FlowResult:
 class Lateness:
     """How well the prober kept its own schedule in one direction within a phase.
 
-    `longest_silence_s` is the longest time in which it sent nothing: an outage as short could have been missed.
-    `late_packets` left later than they should by more than LATE_S. `dropped` packets had arrived, but found the
-    prober's receive queue full. `refusal` says why the figures of this direction are not to be believed; None when
-    they are.
+    `worst_s` is by how much the latest packet left after its time, `skipped` counts those that were so late that they
+    were left out. `longest_silence_s` is the longest time in which nothing was sent: an outage as short could have been
+    missed. `rate` is packets a second as sent. `dropped` packets had arrived, but found the prober's receive queue
+    full. `refusal` says why the figures of this direction are not to be believed; None when they are.
     """
 
     worst_s: float
-    late_packets: int
+    skipped: int
     longest_silence_s: float
     rate: float
     dropped: int
@@ -161,10 +164,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An answer to one question, such as "traffic is on hq-2". `unmeasured` is neither yes nor no, and no success."""
+    """An answer to one question, such as "traffic is on hq-2"."""
 
     question: str
-    outcome: Literal["passed", "failed", "unmeasured"]
+    outcome: Outcome
     text: str
 
 
@@ -187,7 +190,15 @@ class Trial:
     @property
     def passed(self) -> bool:
         """Whether it went to its end and every question was answered with yes."""
-        return self.failure is None and all(verdict.outcome == "passed" for verdict in self.verdicts)
+        return self.outcome == "passed"
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the whole trial: one no outweighs what could not be measured."""
+        outcomes = {verdict.outcome for verdict in self.verdicts}
+        if self.failure is not None or "failed" in outcomes:
+            return "failed"
+        return "unmeasured" if "unmeasured" in outcomes else "passed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def test_rule_4_the_shorter_as_path_carries_and_the_longer_one_when_it_is_gone(l
 def test_rule_5_equal_routes_share_the_flows_by_their_five_tuple(lab):
     to_hq = carriers(lab, "hq")
     assert len(to_hq) == 2
-    assert lab.exec("bgw1", ["cat", "/proc/sys/net/ipv4/fib_multipath_hash_policy"]).stdout == b"1\n"
+    assert lab.exec("bgw1", ["cat", "/proc/sys/net/ipv4/fib_multipath_hash_policy"]).stdout == b"3\n"
     flows = [("sport", str(port), "dport", "80") for port in range(40000, 40032)]
     assert {hop for flow in flows for hop in carrier(lab, "172.16.1.10", "ipproto", "tcp", *flow)} == to_hq
 
