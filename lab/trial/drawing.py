@@ -135,9 +135,18 @@ def _lane(
             yield element(
                 "line", x1=scale.x(begin), x2=scale.x(end), y1=y, y2=y, class_=f"flow {colour(tunnels, tunnel)}"
             )
-    for run in flow.losses:
-        if scale.covers(run.first_at, run.last_at + 1e-3):
-            yield _loss(run, flow, scale, y)
+    for run in _apart([run for run in flow.losses if scale.covers(run.first_at, run.last_at + 1e-3)], scale):
+        yield _loss(run, flow, scale, y)
+
+
+def _apart(runs: Sequence[LossRun], scale: Scale) -> list[LossRun]:
+    """The runs with those that lie too close together to be told apart joined: a drawing has so many and no more."""
+    joined: list[LossRun] = []
+    for run in runs:
+        if joined and scale.x(run.first_at) - scale.x(joined[-1].last_at) < LEAST_WIDTH:
+            run = LossRun(joined[-1].first_at, run.last_at, joined.pop().packets + run.packets)  # noqa: PLW2901
+        joined.append(run)
+    return joined
 
 
 def _loss(run: LossRun, flow: FlowResult, scale: Scale, y: float) -> ET.Element:

@@ -143,7 +143,8 @@ def _rows(trial: Trial, number: int) -> Iterator[ET.Element]:
         )  # fmt: skip
         returned = figures.lost(back) if back else figures.NOTHING
         yield element(
-            "tr", *(named if first else [element("td") for _ in named]), element("td", figures.WAYS[side]),
+            "tr", *(named if first else [element("td") for _ in named]),
+            element("td", figures.WAYS[side], class_="way"),
             *(element("td", text, class_="number") for text in (*texts, returned)),
             class_="first" if first else "second",
         )  # fmt: skip
@@ -166,12 +167,17 @@ def _trial(trial: Trial, number: int, tunnels: Sequence[str]) -> ET.Element:
     if trial.phases:
         near = close_up(trial, tunnels)
         if near is not None:
-            parts += [element("h4", "From the fault on"), _legend(tunnels), near]
+            parts += [element("h4", "From the fault on"), _legend(tunnels), _wide(near)]
         if moments:
             parts.append(element("ol", *(_moment(one, figures.applied_at(trial)) for one in moments), class_="moments"))
         parts += [element("h4", "The whole trial"), *([] if near is not None else [_legend(tunnels)]),
-                  whole_trial(trial, tunnels), element("h4", "Phases"), _phases(trial)]  # fmt: skip
+                  _wide(whole_trial(trial, tunnels)), element("h4", "Phases"), _wide(_phases(trial))]  # fmt: skip
     return element("section", *parts, class_="card", id=f"trial-{number}")
+
+
+def _wide(part: ET.Element) -> ET.Element:
+    """What is moved aside by itself where the window is too narrow for it."""
+    return element("div", part, class_="wide")
 
 
 def _verdict(verdict: Verdict) -> ET.Element:

@@ -27,6 +27,8 @@ TCP_PORT = 9001
 TCP_BYTES_S = 50_000.0
 GRACE_S = 1.0
 """A packet that has not come for so long is lost, until it comes after all (on the reference host)."""
+END_OF_TIME = 2.0**33
+"""After everything that is ever noted (Unix, seconds)."""
 START_S = 10.0
 ANSWER_S = 5.0
 

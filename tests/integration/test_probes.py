@@ -10,14 +10,13 @@ import pytest
 
 from lab.errors import LabError, NotConverged
 from lab.trial.paths import FlowKey, source_port_into, tunnels_of, udp_keys
-from lab.trial.probing import DEFAULT_LOAD, SIDES, probe_plan, probing
+from lab.trial.probing import DEFAULT_LOAD, END_OF_TIME, SIDES, probe_plan, probing
 
 pytestmark = pytest.mark.lab
 
 LOAD = replace(DEFAULT_LOAD, rate=400.0)
 """Less than trials use, so that it is kept on a busy host too."""
 HOSTS = {"cloud": "vm1", "idc": "hq-host"}
-END_OF_TIME = 2.0**33
 UNKNOWN = {side: [(None, None)] * LOAD.flows for side in SIDES}
 COUNT = """
 table inet probes {
