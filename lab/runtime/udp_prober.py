@@ -34,7 +34,7 @@ RECEIVE_BUFFER_BYTES = 8 << 20  # seconds of packets, should the prober be held 
 DRAIN_S = 0.02  # between two looks at what came: a few milliseconds of work at a time in a guest
 SAY_S = 0.2  # between two messages to the caller
 AT_ONCE = 8  # packets in one go when some are due: then the loop has its turn
-SKIP_AFTER_S = 0.05  # a packet that is late by more is not sent at all: no burst makes up for a pause
+SKIP_AFTER_S = 1.0  # a packet that is late by more is not sent at all: no burst makes up for a long pause
 
 
 class UdpProber:
