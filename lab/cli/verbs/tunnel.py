@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 import click
 
@@ -102,20 +102,18 @@ def show_command(tunnel: str, topology: str | None, name: str | None, *, reveal_
         _print(found, parameters)
 
 
-@command.command("enable")
-@click.argument("tunnel")
-@changing
-def enable_command(tunnel: str, **how: Any) -> None:  # noqa: ANN401 - click's options
-    """Enable a tunnel: the cloud negotiates it."""
-    _change(lambda wanted: switched(wanted, tunnel, "up"), **how)
+def _switching(verb: str, admin: Literal["up", "down"], text: str) -> None:
+    """Make the verb that gives a tunnel this admin status."""
+
+    @command.command(verb, help=text)
+    @click.argument("tunnel")
+    @changing
+    def switch_command(tunnel: str, **how: Any) -> None:  # noqa: ANN401 - click's options
+        _change(lambda wanted: switched(wanted, tunnel, admin), **how)
 
 
-@command.command("disable")
-@click.argument("tunnel")
-@changing
-def disable_command(tunnel: str, **how: Any) -> None:  # noqa: ANN401
-    """Disable a tunnel: its traffic leaves it first, then its SAs go."""
-    _change(lambda wanted: switched(wanted, tunnel, "down"), **how)
+_switching("enable", "up", "Enable a tunnel: the cloud negotiates it.")
+_switching("disable", "down", "Disable a tunnel: its traffic leaves it first, then its SAs go.")
 
 
 @command.command("modify")
