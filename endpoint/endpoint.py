@@ -10,6 +10,7 @@ from typing import Any
 from endpoint.connections import ViciMessage, connection, shared_key
 from endpoint.control import Commands, DaemonSilentError, Events, RefusedError
 from endpoint.daemon import Daemon, present_plugins
+from endpoint.hand_over import HandOvers, silence_s
 from endpoint.initiation import Attempt, initiates
 from endpoint.plan import EndpointPlan, TunnelPlan
 from endpoint.reasons import Reasons, is_noise
@@ -30,9 +31,6 @@ START_WITHIN_S = 30.0
 LIVED_WELL_S = 10.0
 LONGEST_BACKOFF_S = 10.0
 DYING_S = 0.5
-# A child that changes over to a new IKEv1 SA is listed under neither while the first message is made, which takes some
-# tens of milliseconds at most, in a guest without hardware virtualisation some hundreds.
-HAND_OVER_S = 1.0
 
 
 class Endpoint:
@@ -68,8 +66,7 @@ class Endpoint:
         self._reasons = Reasons()
         self._told: dict[str, str] = {}
         self._states: dict[str, tuple[TunnelState, float]] = {}
-        self._ikev1_spis: dict[str, str] = {}
-        self._handed_over_by: dict[str, float] = {}
+        self._hand_overs = HandOvers()
         self._happened: list[EndpointEvent] = []
         self._has_news = True
         self._started_at = 0.0
@@ -150,7 +147,7 @@ class Endpoint:
         if self._commands is None:
             return self._started_at + START_WITHIN_S
         wishes = [attempt.not_before for attempt in self._attempts.values()]
-        return min([*wishes, *self._handed_over_by.values()], default=None)
+        return min([*wishes, *self._hand_overs.due()], default=None)
 
     def stop(self) -> None:
         """End charon, reap it and flush this namespace's XFRM state; a later `apply` starts afresh."""
@@ -336,24 +333,16 @@ class Endpoint:
                 self._lose(str(error))
                 return found
         self._note_states(found)
-        self._note_ikev1_sas(found)
+        for name in self._hand_overs.replaced(found):
+            self._happen("ike-rekeyed", name, "IKE SA negotiated anew")
         return found
-
-    def _note_ikev1_sas(self, found: Mapping[str, TunnelSas]) -> None:
-        """An IKEv1 SA is not rekeyed but replaced by a new one, for which charon has no event."""
-        spis = {name: sas.ike.spi_initiator for name, sas in found.items() if sas.carrying and sas.ike.version == 1}
-        for name, spi in spis.items():
-            if self._ikev1_spis.get(name, spi) != spi:
-                self._happen("ike-rekeyed", name, "IKE SA negotiated anew")
-        self._ikev1_spis = spis
 
     def _note_states(self, found: Mapping[str, TunnelSas]) -> None:
         tunnels = self._plan.tunnels if self._plan else ()
         for tunnel in tunnels:
             before = self._states.get(tunnel.name)
-            state = _state(tunnel, found.get(tunnel.name))
-            is_changing_over = self._is_changing_over(tunnel, before, found.get(tunnel.name))
-            if before is not None and (before[0] == state or is_changing_over):
+            state = self._state(tunnel, found.get(tunnel.name), was_up=before is not None and before[0] == "up")
+            if before is not None and before[0] == state:
                 continue
             self._states[tunnel.name] = state, self._wall()
             if state == "up":
@@ -364,19 +353,14 @@ class Endpoint:
                 self._happen("tunnel-down", tunnel.name, self._reason(tunnel, state, found.get(tunnel.name)))
         for name in self._states.keys() - {tunnel.name for tunnel in tunnels}:
             del self._states[name]
-            self._handed_over_by.pop(name, None)
+            self._hand_overs.forget(name)
 
-    def _is_changing_over(
-        self, tunnel: TunnelPlan, before: tuple[TunnelState, float] | None, sas: TunnelSas | None
-    ) -> bool:
-        """Whether a tunnel that was up only seems to have lost its child. Believed for HAND_OVER_S."""
-        if not (tunnel.admin_up and before and before[0] == "up" and sas and sas.handing_over):
-            self._handed_over_by.pop(tunnel.name, None)
-            return False
-        if self._now() < self._handed_over_by.setdefault(tunnel.name, self._now() + HAND_OVER_S):
-            return True
-        del self._handed_over_by[tunnel.name]
-        return False
+    def _state(self, tunnel: TunnelPlan, sas: TunnelSas | None, *, was_up: bool) -> TunnelState:
+        patience_s = silence_s(self._plan.retransmission) if self._plan else 0.0
+        verdict = self._hand_overs.verdict(tunnel.name, sas, was_up=was_up, now=self._now(), patience_s=patience_s)
+        if verdict == "lost" and tunnel.admin_up:
+            return "negotiating"
+        return "up" if verdict == "still up" and tunnel.admin_up else _state(tunnel, sas)
 
     def _report(self, tunnel: TunnelPlan, sas: TunnelSas | None) -> TunnelReport:
         state, since = self._states[tunnel.name]
@@ -397,9 +381,10 @@ class Endpoint:
             return f"charon {self._last_exit}" if self._last_exit else "charon is not started"
         if self._commands is None:
             return "charon is starting"
-        if sas is not None and sas.carrying:
+        if sas is not None and sas.carrying and not sas.replacing:
             return f"the interface {tunnel.interface} is down"
-        ike = f"IKE SA {sas.ike.state}, no child SA" if sas is not None else "no IKE SA"
+        child = "its child SA hangs on it" if sas is not None and sas.replacing else "no child SA"
+        ike = f"IKE SA {sas.ike.state}, {child}" if sas is not None else "no IKE SA"
         last = self._reasons.last.get(tunnel.name)
         if last is None and not tunnel.initiate and sas is None:
             last = "the peer has not asked for it"

@@ -32,6 +32,11 @@ class TunnelSas:
         """Whether a new IKEv1 SA is being started that has taken the child along: charon lists it only afterwards."""
         return self.child is None and self.ike.version == 1 and self.ike.state == "REKEYING"
 
+    @property
+    def replacing(self) -> bool:
+        """Whether the child hangs on a new IKEv1 SA that the peer has not answered yet."""
+        return self.carrying and self.ike.version == 1 and self.ike.state == "CONNECTING"
+
 
 def by_tunnel(messages: Iterable[Mapping[str, Any]]) -> dict[str, TunnelSas]:
     """list-sa messages, each {connection: IKE SA}, by connection.
