@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.floor import qemu_cpu_s
+from bench.routes import measure as measure_routes
 from bench.topologies import with_connections
 from lab.control.computers import GUEST_CPUS, GUEST_MEMORY_MIB
 from lab.control.paths import lab_directory
@@ -99,6 +100,15 @@ def growth(measures: Measures, connections: int) -> None:
         note(measures, f"{kind}: status s", vpnlab("status", "--name", LAB, "-f", "json")[0])
     finally:
         note(measures, f"{kind}: down s", vpnlab("down", "--name", LAB)[0])
+
+
+def routes(measures: Measures, counts: Iterable[int]) -> None:
+    """One life of a lab in which so many routes come and go, and go the same way between two BIRDs."""
+    vpnlab("up", "--name", LAB, "--substrate", "microvm", "-f", "json")
+    try:
+        measure_routes(LAB, counts, lambda name, value: note(measures, name, value))
+    finally:
+        vpnlab("down", "--name", LAB)
 
 
 def floor(measures: Measures, *, use_snapshot: bool) -> float:
@@ -199,6 +209,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cold", type=int, default=2, help="pairs from a guest that boots (2)")
     parser.add_argument("--connections", type=int, nargs="*", default=[], metavar="N",
                         help="also labs with so many VPN connections, as 1 5 10")  # fmt: skip
+    parser.add_argument("--routes", type=int, nargs="*", default=[], metavar="N",
+                        help="also so many routes to the kernel, beside BIRD, as 300 3000 30000")  # fmt: skip
     parser.add_argument("--image", action="store_true", help="also build the image from nothing; needs a network")
     chosen = parser.parse_args(argv)
     described, measures = host(), Measures()
@@ -215,6 +227,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for connections in chosen.connections:
         say(f"{connections} connections")
         growth(measures, connections)
+    if chosen.routes:
+        say(f"routes: {', '.join(map(str, chosen.routes))}")
+        routes(measures, chosen.routes)
     note(measures, "snapshot MiB", snapshot_mib())
     described["load_1min_at_end"] = os.getloadavg()[0]
     result = {

@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 from endpoint.plan import NextHop
@@ -30,6 +31,9 @@ class Origin:
 # a static route is better than a learned one.
 STATIC = Origin(protocol=4, metric=10)  # RTPROT_STATIC
 BGP = Origin(protocol=186, metric=20)  # RTPROT_BGP
+
+# Chosen: networks that are remembered from dump to dump; making one takes longer than all else about a route.
+REMEMBERED = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def set_routes(wanted: Routes, origin: Origin) -> RouteChanges:
         present = _present(kernel, origin, interfaces)
         added, replaced, removed = difference(possible, present)
         messages = [_delete(prefix, origin) for prefix in removed]
-        messages += [_replace(prefix, possible[prefix], origin, interfaces) for prefix in (*added, *replaced)]
+        ways = {hops: _way(hops, interfaces) for hops in {possible[prefix] for prefix in (*added, *replaced)}}
+        messages += [_replace(prefix, origin, *ways[possible[prefix]]) for prefix in (*added, *replaced)]
         answers = kernel.request(messages)
     for prefix, error in zip((*removed, *added, *replaced), answers, strict=True):
         if error:
@@ -89,7 +94,9 @@ def difference(
     """Prefixes to add, to replace and to remove. The order of next hops does not matter."""
     added = tuple(prefix for prefix in wanted if prefix not in present)
     replaced = tuple(
-        prefix for prefix, hops in wanted.items() if prefix in present and set(present[prefix]) != set(hops)
+        prefix
+        for prefix, hops in wanted.items()
+        if (now := present.get(prefix)) is not None and now != hops and set(now) != set(hops)
     )
     removed = tuple(prefix for prefix in present if prefix not in wanted)
     return added, replaced, removed
@@ -100,16 +107,25 @@ def _without(prefixes: Iterable[IPv4Network], failed: Mapping[IPv4Network, str])
 
 
 def _present(kernel: Netlink, origin: Origin, interfaces: Mapping[str, int]) -> dict[IPv4Network, tuple[NextHop, ...]]:
+    """The routes of an origin. Thousands of them have few next hops between them, so each of these is read once."""
     names = {index: name for name, index in interfaces.items()}
+    read: dict[tuple[bytes | None, ...], tuple[NextHop, ...]] = {}
     asked = _RTMSG.pack(socket.AF_INET, 0, 0, 0, _TABLE_MAIN, origin.protocol, 0, 0, 0)
     found = {}
     for body in _dumped(kernel, asked):
         _, length, _, _, table, protocol, _, _, _ = _RTMSG.unpack_from(body)
         fields = attributes(body[_RTMSG.size :])
         if (table, protocol, _u32(fields.get(_RTA_PRIORITY))) == (_TABLE_MAIN, origin.protocol, origin.metric):
-            prefix = IPv4Network((fields.get(_RTA_DST, bytes(4)), length))
-            found[prefix] = tuple(_hops(fields, names))
+            way = tuple(map(fields.get, (_RTA_MULTIPATH, _RTA_OIF, _RTA_GATEWAY)))
+            if way not in read:
+                read[way] = tuple(_hops(fields, names))
+            found[_network(fields.get(_RTA_DST, bytes(4)), length)] = read[way]
     return found
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _network(destination: bytes, length: int) -> IPv4Network:
+    return IPv4Network((destination, length))
 
 
 def _dumped(kernel: Netlink, asked: bytes) -> Iterator[bytes]:
@@ -136,15 +152,16 @@ def _hop(index: int, fields: Mapping[int, bytes], names: Mapping[int, str]) -> N
     return NextHop(names.get(index, f"#{index}"), IPv4Address(gateway) if gateway else None)
 
 
-def _replace(
-    prefix: IPv4Network, hops: tuple[NextHop, ...], origin: Origin, interfaces: Mapping[str, int]
-) -> tuple[int, int, bytes]:
+def _way(hops: tuple[NextHop, ...], interfaces: Mapping[str, int]) -> tuple[int, bytes]:
+    """The scope and the attributes of a route over these next hops."""
     # The kernel wants a gateway's route in the universe and a direct one on the link.
     scope = _SCOPE_UNIVERSE if any(hop.via for hop in hops) else _SCOPE_LINK
     if len(hops) == 1:
-        way = attribute(_RTA_OIF, _U32.pack(interfaces[hops[0].interface])) + _gateway(hops[0])
-    else:
-        way = attribute(_RTA_MULTIPATH, b"".join(_nexthop(hop, interfaces) for hop in hops))
+        return scope, attribute(_RTA_OIF, _U32.pack(interfaces[hops[0].interface])) + _gateway(hops[0])
+    return scope, attribute(_RTA_MULTIPATH, b"".join(_nexthop(hop, interfaces) for hop in hops))
+
+
+def _replace(prefix: IPv4Network, origin: Origin, scope: int, way: bytes) -> tuple[int, int, bytes]:
     return _RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, _route(prefix, origin, scope) + way
 
 
