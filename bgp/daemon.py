@@ -33,7 +33,7 @@ from typing import NoReturn
 os.environ.setdefault("EXABGP_ENVFILE", os.devnull)
 
 from bgp.configuration import PREFIXES_A_LINE
-from bgp.timers import HoldTimer, Keepalives
+from bgp.timers import Delay, HoldTimer, Keepalives
 
 # isort: split
 from exabgp.configuration.configuration import Configuration
@@ -191,6 +191,7 @@ def _exabgp(configuration: Path, log_file: Path, api: ApiPipes) -> int:
     setattr(subprocess, "Popen", lambda *_, **__: api)  # noqa: B010
     setattr(peers, "ReceiveTimer", HoldTimer)  # noqa: B010
     setattr(peers, "KA", Keepalives)  # noqa: B010
+    setattr(peers, "Delay", Delay)  # noqa: B010
     return int(CalmReactor(Configuration([str(configuration)])).run())
 
 

@@ -1,8 +1,9 @@
-"""ExaBGP's hold and keepalive timers, to the fraction of a second. In the place of its own, in its process only.
+"""ExaBGP's timers, to the fraction of a second. In the place of its own, in its process only.
 
 ExaBGP counts whole seconds of the time of day and lets a session die when more than the hold time has passed: with 3 s
 that is up to 4 s after the last message. Its keepalives have no setting. Both timers here run on the monotonic clock;
 a hold time ends when it is over (RFC 4271, section 6.5), and a neighbor's description may name its keepalive interval.
+Refused connections are tried again after up to a minute there; here after a second.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from exabgp.bgp.timer import ReceiveTimer
 from exabgp.reactor.keepalive import KA
 
 from bgp.configuration import keepalive_noted
+
+LONGEST_RETRY_S = 1.0
+"""Seconds between two vain attempts to connect (chosen: a session that its other end opens again is there within a
+second or two, and a refused connection a second costs next to nothing)."""
 
 
 class HoldTimer(ReceiveTimer):  # type: ignore[misc]
@@ -60,6 +65,27 @@ class Keepalives(KA):  # type: ignore[misc]
         hold_time_s = int(proto.negotiated.holdtime)
         noted_s = keepalive_noted(str(proto.neighbor["description"]))
         self.send_timer = KeepaliveTimer(interval_of(hold_time_s, noted_s))
+
+
+class Delay:
+    """In the place of ExaBGP's: how long after a refused connection the next one is tried, up to a minute there."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """The next attempt may be made at once."""
+        self._not_before = 0.0
+        self._next_s = 0.0
+
+    def increase(self) -> None:
+        """An attempt failed."""
+        self._not_before = time.monotonic() + self._next_s
+        self._next_s = LONGEST_RETRY_S
+
+    def backoff(self) -> bool:
+        """Whether it is too early for the next one."""
+        return time.monotonic() < self._not_before
 
 
 def interval_of(hold_time_s: int, wanted_s: int | None) -> float:

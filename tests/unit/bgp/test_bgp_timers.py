@@ -7,7 +7,7 @@ from exabgp.bgp.message import Notify
 
 import bgp.daemon  # noqa: F401 - before ExaBGP's own modules
 from bgp import timers
-from bgp.timers import HoldTimer, KeepaliveTimer, interval_of
+from bgp.timers import LONGEST_RETRY_S, Delay, HoldTimer, KeepaliveTimer, interval_of
 
 
 class Received:
@@ -49,3 +49,18 @@ def test_a_keepalive_is_due_once_in_each_interval(clock: list[float]) -> None:
 )
 def test_keepalives_keep_the_negotiated_hold_time(hold_time_s: int, wanted_s: int | None, interval_s: float) -> None:
     assert interval_of(hold_time_s, wanted_s) == interval_s
+
+
+def test_a_refused_connection_is_tried_again_at_once_and_then_at_a_steady_pace(clock: list[float]) -> None:
+    delay = Delay()
+    assert not delay.backoff()
+    delay.increase()
+    assert not delay.backoff()
+    for _ in range(20):
+        delay.increase()
+        assert delay.backoff()
+        clock[0] += LONGEST_RETRY_S
+        assert not delay.backoff()
+    delay.increase()
+    delay.reset()
+    assert not delay.backoff()
