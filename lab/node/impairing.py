@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 from endpoint.errors import EndpointError
+from endpoint.nft import load_ruleset
+from endpoint.ruleset import replaced
 from lab.plan.impairments import Drop, Impairments, Netem, Traffic
 
 TABLE = "inet vpnlab_impairments"
@@ -21,7 +23,7 @@ MATCHES: dict[Traffic, tuple[str, ...]] = {
 
 def apply_impairments(wanted: Impairments) -> None:
     """Make this namespace's routers impair what is wanted and nothing else. Raises EndpointError, OSError."""
-    _run(["nft", "-f", "-"], ruleset(wanted.drops), mend="load the kernel module nf_tables")
+    load_ruleset(ruleset(wanted.drops))
     delayed = {entry.interface: entry for entry in wanted.netem}
     for interface in sorted(_with_netem() - delayed.keys()):
         _run(["tc", "qdisc", "delete", "dev", interface, "root"], mend="see `tc qdisc` on the node")
@@ -32,12 +34,9 @@ def apply_impairments(wanted: Impairments) -> None:
 
 def ruleset(drops: tuple[Drop, ...]) -> str:
     """The ruleset in nft's language; it replaces the table as a whole, in one transaction."""
-    lines = [f"table {TABLE}", f"delete table {TABLE}"]
-    if drops:
-        lines += [f"table {TABLE} {{", "  chain forward {", "    type filter hook forward priority raw; policy accept;"]
-        lines += [f"    {rule}" for drop in drops for rule in _rules(drop)]
-        lines += ["  }", "}"]
-    return "\n".join(lines) + "\n"
+    rules = [f"  {rule}" for drop in drops for rule in _rules(drop)]
+    chain = ("chain forward {", "  type filter hook forward priority raw; policy accept;", *rules, "}")
+    return replaced(TABLE, chain if drops else ())
 
 
 def netem_words(entry: Netem) -> Iterator[str]:
@@ -59,8 +58,8 @@ def _with_netem() -> frozenset[str]:
     return frozenset(qdisc["dev"] for qdisc in qdiscs if qdisc["kind"] == "netem" and qdisc.get("root"))
 
 
-def _run(argv: list[str], text: str = "", *, mend: str) -> str:
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+def _run(argv: list[str], *, mend: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise EndpointError(f"{argv[0]} ended with {done.returncode}: {done.stderr.strip()}", mend=mend)
     return done.stdout

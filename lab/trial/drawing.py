@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from lab.trial import figures
 from lab.trial.markup import element
-from lab.trial.model import FlowResult, LossRun, Moment, Phase, Side, Trial
+from lab.trial.model import SIDES, FlowResult, LossRun, Moment, Phase, Side, Trial
 from lab.trial.scale import Scale, marks
 
 # Chosen; lengths in units of the drawing, which is as wide as the page.
@@ -27,7 +27,6 @@ LEAST_CLOSE_UP_S = 0.04
 MARGIN = 0.18
 """Of a close-up, on either side of what it is about."""
 SHOWN_STALL_S = 0.1
-SIDES: tuple[Side, Side] = ("cloud", "idc")
 PHASES = {"baseline": "before", "fault": "fault", "restore": "restored"}
 
 

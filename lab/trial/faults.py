@@ -27,7 +27,7 @@ from lab.trial.edits import (
     session_closed,
     tunnel_disabled,
 )
-from lab.trial.model import Side
+from lab.trial.model import SIDES, Side
 
 Daemon = Literal["charon", "exabgp", "agent"]
 Seen = Literal["nothing", "empty", "ready"]
@@ -35,8 +35,6 @@ Seen = Literal["nothing", "empty", "ready"]
 as the plan that it was given lets it be."""
 
 FLAPS = 3  # chosen: a port that a hand does not plug in right
-
-BOTH: tuple[Side, ...] = ("cloud", "idc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +56,15 @@ class Blow:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a fault goes on a tunnel: its steps, and which sides have to send over another tunnel while it lasts."""
+    """How a fault goes on a tunnel: its steps, and what is to become of the traffic while it lasts.
+
+    `leaving` are the sides that have to send over another tunnel. With "loss" some of the traffic is lost for as long
+    as the fault lasts, in an "outage" all of it.
+    """
 
     steps: tuple[Give | Blow, ...]
-    leaving: tuple[Side, ...]
+    leaving: tuple[Side, ...] = ()
+    effect: Literal["none", "loss", "outage"] = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,14 @@ def fault_called(text: str) -> Fault:
     raise UsageError(f"there is no fault {text!r}", mend=mend)
 
 
+def procedure_for(plan: LabPlan, tunnel: str) -> tuple[Fault, ...]:
+    """The faults of the reference procedure that a tunnel can have: without BGP there is no session to close."""
+    has_session = any(
+        neighbor.name == tunnel for node in plan.nodes if node.speaker for neighbor in node.speaker.neighbors
+    )
+    return tuple(fault_called(name) for name in PROCEDURE if has_session or name not in OF_SESSIONS)
+
+
 def _fault(kind: Kind, argument: str) -> Fault:
     value = argument or kind.default
     if not re.fullmatch(kind.argument, value):
@@ -118,75 +129,75 @@ def _plain(edit: Callable[[LabPlan, str], LabPlan], leaving: tuple[Side, ...]) -
 
 
 def _tunnel_disable(plan: LabPlan, tunnel: str, _: str) -> Course:
-    return Course((Give(drained(plan, (tunnel,)), "empty"), Give(tunnel_disabled(plan, tunnel), "ready")), BOTH)
+    return Course((Give(drained(plan, (tunnel,)), "empty"), Give(tunnel_disabled(plan, tunnel), "ready")), SIDES)
 
 
 def _maintenance(plan: LabPlan, tunnel: str, _: str) -> Course:
     """Drain, disable, work - here the customer's port is unplugged and plugged in again - and back by the plan."""
     off = tunnel_disabled(plan, tunnel)
     work = (Give(port_shut(off, tunnel), "ready"), Give(off, "ready"))
-    return Course((Give(drained(plan, (tunnel,)), "empty"), Give(off, "ready"), *work), BOTH)
+    return Course((Give(drained(plan, (tunnel,)), "empty"), Give(off, "ready"), *work), SIDES)
 
 
 def _blackhole(plan: LabPlan, tunnel: str, way: str) -> Course:
-    senders: dict[str, tuple[Side, ...]] = {"both": BOTH, "to-idc": ("cloud",), "to-cloud": ("idc",)}
-    return Course((Give(dropped(plan, tunnel, senders[way])),), BOTH)
+    senders: dict[str, tuple[Side, ...]] = {"both": SIDES, "to-idc": ("cloud",), "to-cloud": ("idc",)}
+    return Course((Give(dropped(plan, tunnel, senders[way])),), SIDES)
 
 
 def _flap(plan: LabPlan, tunnel: str, _: str) -> Course:
     down = port_shut(plan, tunnel)
-    return Course((*(Give(down, "empty"), Give(plan, "ready")) * (FLAPS - 1), Give(down)), BOTH)
+    return Course((*(Give(down, "empty"), Give(plan, "ready")) * (FLAPS - 1), Give(down)), SIDES)
 
 
 def _loss(plan: LabPlan, tunnel: str, percent: str) -> Course:
-    return Course((Give(hindered(plan, tunnel, loss_percent=float(percent.rstrip("%")))),), ())
+    return Course((Give(hindered(plan, tunnel, loss_percent=float(percent.rstrip("%")))),), effect="loss")
 
 
 def _delay(plan: LabPlan, tunnel: str, delay: str) -> Course:
-    return Course((Give(hindered(plan, tunnel, delay_ms=float(delay.removesuffix("ms")))),), ())
+    return Course((Give(hindered(plan, tunnel, delay_ms=float(delay.removesuffix("ms")))),))
 
 
 def _gateway(plan: LabPlan, tunnel: str, side: str) -> Course:
-    return Course((Give(dark(plan, _node(plan, tunnel, side))),), ())
+    return Course((Give(dark(plan, _node(plan, tunnel, side)), "empty"),), effect="outage")
 
 
 def _blow(daemon: Daemon, signal: Literal["KILL", "STOP"]) -> Callable[[LabPlan, str, str], Course]:
-    return lambda plan, tunnel, side: Course((Blow(_node(plan, tunnel, side), daemon, signal),), ())
+    return lambda plan, tunnel, side: Course((Blow(_node(plan, tunnel, side), daemon, signal),))
 
 
 def _node(plan: LabPlan, tunnel: str, side: str) -> str:
     return gateway_of(pair_called(plan, tunnel), "cloud" if side == "cloud" else "idc")
 
 
-SIDES = {"usage": "[cloud|idc]", "argument": "cloud|idc", "default": "idc"}
+ON_A_SIDE = {"usage": "[cloud|idc]", "argument": "cloud|idc", "default": "idc"}
 
 
 def _of_daemon(name: str, summary: str, daemon: Daemon, signal: Literal["KILL", "STOP"]) -> Kind:
-    return Kind(f"{name} {daemon}", summary, _blow(daemon, signal), **SIDES, of_gateway=True)
+    return Kind(f"{name} {daemon}", summary, _blow(daemon, signal), **ON_A_SIDE, of_gateway=True)
 
 
 KINDS = (
-    Kind("bgp-session", "the customer's device closes the tunnel's BGP session", _plain(session_closed, BOTH)),
+    Kind("bgp-session", "the customer's device closes the tunnel's BGP session", _plain(session_closed, SIDES)),
     Kind(
         "route",
         "the customer's device withdraws its prefixes and keeps the session: what the cloud sends leaves the tunnel",
         _plain(prefixes_withdrawn, ("cloud",)),
     ),
-    Kind("port", "the customer's interface that carries the tunnel goes down", _plain(port_shut, BOTH)),
+    Kind("port", "the customer's interface that carries the tunnel goes down", _plain(port_shut, SIDES)),
     Kind("tunnel-disable", "the cloud's user disables the tunnel: it is drained, then its SAs go", _tunnel_disable),
     Kind("maintenance", "drain, disable, work on the customer's port, enable, return", _maintenance),
-    Kind("ike", "the customer's device deletes the tunnel's SAs and makes no new ones", _plain(sas_deleted, BOTH)),
+    Kind("ike", "the customer's device deletes the tunnel's SAs and makes no new ones", _plain(sas_deleted, SIDES)),
     Kind(
         "blackhole", "the tunnel's path drops everything silently, both ways or one way", _blackhole,
         usage="[to-idc|to-cloud]", argument="both|to-idc|to-cloud", default="both",
     ),
     Kind(
         "esp-only", "the tunnel's path drops ESP and lets IKE pass",
-        lambda plan, tunnel, _: Course((Give(dropped(plan, tunnel, BOTH, "esp")),), BOTH),
+        lambda plan, tunnel, _: Course((Give(dropped(plan, tunnel, SIDES, "esp")),), SIDES),
     ),
     Kind(
         "udp4500", "the tunnel's path drops UDP port 4500, which carries a tunnel behind NAT and no other",
-        lambda plan, tunnel, _: Course((Give(dropped(plan, tunnel, BOTH, "udp4500")),), ()),
+        lambda plan, tunnel, _: Course((Give(dropped(plan, tunnel, SIDES, "udp4500")),)),
     ),
     Kind(
         "loss", "the tunnel's path loses packets at random, both ways", _loss,
@@ -203,8 +214,10 @@ KINDS = (
     _of_daemon("freeze", "the gateway's IKE daemon stops where it is", "charon", "STOP"),
     _of_daemon("freeze", "the gateway's BGP daemon stops where it is", "exabgp", "STOP"),
     _of_daemon("freeze", "the gateway's agent stops where it is", "agent", "STOP"),
-    Kind("gateway", "a whole gateway is gone, and comes back", _gateway, **SIDES, of_gateway=True),
+    Kind("gateway", "a whole gateway is gone, and comes back", _gateway, **ON_A_SIDE, of_gateway=True),
 )  # fmt: skip
 
 PROCEDURE = ("bgp-session", "route", "port", "tunnel-disable")
 """The faults of the reference procedure, and the cloud's own: what is played unless others are named."""
+
+OF_SESSIONS = ("bgp-session", "route")

@@ -12,6 +12,7 @@ from typing import Literal
 REPORT_VERSION = 1
 
 Side = Literal["cloud", "idc"]
+SIDES: tuple[Side, Side] = ("cloud", "idc")
 
 Cause = Literal[
     "link", "child SA", "BGP closed", "BGP notification", "BGP withdrawal", "hold timer", "DPD", "admin status",

@@ -8,9 +8,9 @@ from importlib.resources import files
 from xml.etree import ElementTree as ET
 
 from lab.trial import figures
-from lab.trial.drawing import SIDES, Numbered, close_up, colour, numbered, whole_trial
+from lab.trial.drawing import Numbered, close_up, colour, numbered, whole_trial
 from lab.trial.markup import element, written
-from lab.trial.model import DirectionResult, FailoverReport, Phase, Side, Trial, Verdict
+from lab.trial.model import SIDES, DirectionResult, FailoverReport, Phase, Side, Trial, Verdict
 
 SIGNS = {"passed": "✓", "failed": "✗", "unmeasured": "?"}
 WORDS = {"passed": "passed", "failed": "failed", "unmeasured": figures.UNMEASURED}

@@ -13,7 +13,7 @@ from lab.plan.model import LabPlan
 from lab.plan.probes import ProbeEnd, ProbePlan, TcpPlan
 from lab.substrate import pace
 from lab.trial.loss import TunnelsUsed, direction_result
-from lab.trial.model import DirectionResult, ProbeLoad, Side, TcpResult
+from lab.trial.model import SIDES, DirectionResult, ProbeLoad, Side, TcpResult
 from lab.trial.notes import NS, Notes
 from lab.trial.stalls import Stream, tcp_result
 from lab.wire.client import Client, error_of
@@ -31,9 +31,6 @@ END_OF_TIME = 2.0**33
 """After everything that is ever noted (Unix, seconds)."""
 START_S = 10.0
 ANSWER_S = 5.0
-
-SIDES: tuple[Side, Side] = ("cloud", "idc")
-"""Who sends, in the order of ProbePlan.ends."""
 
 
 def probe_plan(plan: LabPlan, tunnel: str, load: ProbeLoad, tcp_source_port: int | None) -> ProbePlan:

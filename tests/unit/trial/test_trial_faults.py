@@ -8,8 +8,9 @@ from lab.errors import UsageError
 from lab.plan.compile import compile_plan
 from lab.plan.impairments import Drop, Netem
 from lab.plan.model import LabPlan
+from lab.spec.editing import fitted
 from lab.spec.load import reference
-from lab.trial.faults import PROCEDURE, Blow, Course, Give, catalogue, fault_called
+from lab.trial.faults import PROCEDURE, Blow, Course, Give, catalogue, fault_called, procedure_for
 
 PLAN = compile_plan(reference())
 
@@ -138,3 +139,13 @@ def test_what_cannot_be_meant_is_refused_with_what_can(text: str, what: str, men
 def test_an_unknown_tunnel_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(UsageError, match="no tunnel hq-9"):
         course("port", "hq-9")
+
+
+def test_a_tunnel_without_bgp_has_no_session_that_the_procedure_could_close() -> None:
+    tree = reference().model_dump(mode="json")
+    tree["cloud"]["vpn_connections"]["hq"]["bgp"] = False
+    static = compile_plan(fitted(tree))
+    assert [fault.name for fault in procedure_for(PLAN, "hq-1")] == list(PROCEDURE)
+    assert [fault.name for fault in procedure_for(static, "hq-1")] == ["port", "tunnel-disable"]
+    with pytest.raises(UsageError, match="no BGP session"):
+        fault_called("route").course(static, "hq-1")
