@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 BIN := .venv/bin
 
-.PHONY: help lab-up lab-down lab-status test test-containers check lint bench image container-image clean venv programs
+.PHONY: help lab-up lab-down lab-status failover test test-containers check lint bench image container-image clean venv programs
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,9 @@ lab-down: venv ## End the lab; nothing of it is left
 
 lab-status: venv ## Show tunnels, BGP sessions and routes as they are now
 	@$(BIN)/vpnlab status
+
+failover: programs ## Play the reference procedure on the reference lab; leaves failover.html to look at
+	@$(BIN)/vpnlab failover --html failover.html
 
 test: programs lint ## All checks, then unit and integration tests on the real engines
 	@$(BIN)/pytest tests -m "not containers"
@@ -33,8 +36,8 @@ lint: venv
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
 
-bench: programs ## Measure a lab's start and end, beside the shortest hand-written script
-	@$(BIN)/python -m bench
+bench: programs ## Measure a lab's start and end beside the shortest script, and what failures cost
+	@$(BIN)/python -m bench --failover 3
 
 image: programs ## Build the guest's image now (lab-up does it when it is missing)
 	@$(BIN)/vpnlab image build

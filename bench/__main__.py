@@ -21,6 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import failover
 from bench.floor import qemu_cpu_s
 from bench.routes import measure as measure_routes
 from bench.topologies import with_connections
@@ -212,6 +213,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--routes", type=int, nargs="*", default=[], metavar="N",
                         help="also so many routes to the kernel, beside BIRD, as 300 3000 30000")  # fmt: skip
     parser.add_argument("--image", action="store_true", help="also build the image from nothing; needs a network")
+    parser.add_argument(
+        "--failover", type=int, default=0, metavar="RUNS", help="also break a tunnel in every way, so often each"
+    )
     chosen = parser.parse_args(argv)
     described, measures = host(), Measures()
     if chosen.image:
@@ -230,6 +234,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if chosen.routes:
         say(f"routes: {', '.join(map(str, chosen.routes))}")
         routes(measures, chosen.routes)
+    trials = failover.trials(chosen.failover) if chosen.failover else []
     note(measures, "snapshot MiB", snapshot_mib())
     described["load_1min_at_end"] = os.getloadavg()[0]
     result = {
@@ -238,6 +243,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "commit": commit(),
         "host": described,
         "measures": measures,
+        "failover": trials,
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
@@ -245,6 +251,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(", ".join(f"{name} {value}" for name, value in described.items()), highlight=False)
     console.print(table(measures))
+    if trials:
+        console.print(failover.table(trials))
     say(f"kept in {path}")
 
 

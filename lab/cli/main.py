@@ -41,6 +41,7 @@ VERBS = {
     "tunnel": Verb("tunnel", "Show the tunnels of a running lab, or change one of them."),
     "cp": Verb("cp", "Copy a file out of a node or into it."),
     "ping": Verb("ping", "Ping through each tunnel, or from a node to a node or address."),
+    "failover": Verb("failover", "Break one tunnel of a lab after the other under load, and measure what that costs."),
     "logs": Verb("logs", "Show the logs of a node's engines."),
     "events": Verb("events", "Show what happened in a lab."),
     "image": Verb("image", "Build, list and remove the images that machines boot."),
