@@ -15,9 +15,11 @@ from lab.control import record
 from lab.plan.codec import digest, from_json, to_json
 from lab.plan.lacks import Lack
 from lab.plan.model import LabPlan
-from lab.plan.report import LabReport
+from lab.plan.report import LabReport, NodeStatus
 from lab.substrate import pace
 from lab.wire.client import Client
+
+Daemon = Literal["charon", "exabgp"]
 
 SIGNAL_S = 10.0
 """Seconds for kill(1) on the reference host (chosen: it takes some tens of milliseconds in a guest)."""
@@ -47,7 +49,9 @@ def noted_fault(name: str) -> FaultNote | None:
 
 def forget_fault(client: Client, name: str, report: LabReport) -> None:
     """After the plan on record was given again: let stopped processes go on, and take the note away."""
-    send_signal(client, name, "CONT", pids_of(report))
+    send_signal(client, name, None, "CONT", [node.agent_pid for node in report.nodes])
+    for node in report.nodes:
+        send_signal(client, name, node.name, "CONT", daemons_of(node).values())
     record.forget_fault(name)
 
 
@@ -63,21 +67,23 @@ def lacks_by_fault(plan: LabPlan, report: LabReport) -> tuple[Lack, ...]:
     return ()
 
 
-def pids_of(report: LabReport) -> tuple[int, ...]:
-    """The processes of all agents and their daemons, as last seen."""
-    found: list[int | None] = []
-    for node in report.nodes:
-        seen = node.report
-        found += [node.agent_pid]
-        found += [
-            seen.endpoint.pid if seen and seen.endpoint else None,
-            seen.speaker.pid if seen and seen.speaker else None,
-        ]
-    return tuple(pid for pid in found if pid is not None)
+def daemons_of(node: NodeStatus) -> dict[Daemon, int | None]:
+    """The processes of a node's daemons as last seen, by their numbers there: a container has numbers of its own."""
+    seen = node.report
+    return {
+        "charon": seen.endpoint.pid if seen and seen.endpoint else None,
+        "exabgp": seen.speaker.pid if seen and seen.speaker else None,
+    }
 
 
-def send_signal(client: Client, lab: str, signal: Literal["KILL", "STOP", "CONT"], pids: Iterable[int]) -> bool:
-    """Send a signal to processes beside the nodes, those that are there. Whether all were."""
-    argv = ["kill", f"-{signal}", *map(str, pids)]
-    answer = client.call("exec", deadline_s=SIGNAL_S * pace.slowness(), lab=lab, node=None, argv=argv)
+def send_signal(
+    client: Client, lab: str, node: str | None, signal: Literal["KILL", "STOP", "CONT"], pids: Iterable[int | None]
+) -> bool:
+    """Send a signal to processes of a node or, without one, beside the nodes, where agents are seen. Whether all were
+    there.
+    """
+    argv = ["kill", f"-{signal}", *(str(pid) for pid in pids if pid is not None)]
+    if len(argv) == 2:
+        return False
+    answer = client.call("exec", deadline_s=SIGNAL_S * pace.slowness(), lab=lab, node=node, argv=argv)
     return bool(answer["exit"] == 0)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from lab.control.computers import Computer
-from lab.control.fault import send_signal
+from lab.control.fault import daemons_of, send_signal
 from lab.control.readiness import lacks, lacks_of_drain
 from lab.control.status import REPORT_S
 from lab.control.up import READY_S
@@ -98,14 +98,9 @@ class RunningLab:
 
     def _strike(self, blow: Blow) -> None:
         seen = self.report().node(blow.node)
-        report = seen.report
-        pids = {
-            "agent": seen.agent_pid,
-            "charon": report.endpoint.pid if report and report.endpoint else None,
-            "exabgp": report.speaker.pid if report and report.speaker else None,
-        }
-        pid = pids[blow.daemon]
-        if pid is None or not send_signal(self.client, self.plan.name, blow.signal, (pid,)):
+        is_agent = blow.daemon == "agent"
+        pid = seen.agent_pid if blow.daemon == "agent" else daemons_of(seen)[blow.daemon]
+        if not send_signal(self.client, self.plan.name, None if is_agent else blow.node, blow.signal, (pid,)):
             raise NotConverged(f"{blow.node}: there is no {blow.daemon} to strike")
 
 
