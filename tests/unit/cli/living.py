@@ -12,13 +12,14 @@ from lab.plan.report import LabReport, NodeReport
 
 @dataclass
 class LivingLab:
-    """The lab process of a test, and its computer: `given` holds the plans that it was given, `broken` the
-    tunnels that never come up."""
+    """The lab process of a test, and its computer: `given` holds the plans that it was given, `executed` the commands
+    with their nodes, `broken` the tunnels that never come up."""
 
     plan: LabPlan
     ready_report: Any
     given: list[LabPlan] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
+    executed: list[tuple[str | None, list[str]]] = field(default_factory=list)
     gone: Exception | None = None
     broken: frozenset[str] = frozenset()
 
@@ -42,6 +43,9 @@ class LivingLab:
             self.plan, self.keys = from_json(LabPlan, args["plan"]), dict(args["keys"])
             self.given.append(self.plan)
             return None
+        if call == "exec":
+            self.executed.append((args["node"], args["argv"]))
+            return {"exit": 0}
         return to_json(self.report())
 
     def send(self, message: Any) -> None:
