@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lab.runtime.health import SOCKET
 from lab.substrate import pace
@@ -19,6 +20,10 @@ INTEGRATION_S = 300.0
 
 # Whoever starts the tests in the background has them ignore SIGINT, and so would every command that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long one example takes says something about the host alone. Each test as a whole has its limit below.
+settings.register_profile("vpnlab", deadline=None)
+settings.load_profile("vpnlab")
 
 INTEGRATION = Path(__file__).parent / "integration"
 

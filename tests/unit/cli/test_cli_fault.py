@@ -45,9 +45,14 @@ def test_an_undone_fault_leaves_the_plan_on_record_no_note_and_nothing_stopped(l
 @pytest.mark.parametrize("end", [KeyboardInterrupt, RuntimeError])
 def test_a_fault_is_undone_when_its_trial_is_interrupted_or_fails(living_lab, end):
     lab = running(living_lab)
-    with pytest.raises(end), in_force(lab, NOTE, Silent()):
-        lab.give(port_shut(lab.plan, "hq-1"))
-        raise end
+
+    def trial() -> None:
+        with in_force(lab, NOTE, Silent()):
+            lab.give(port_shut(lab.plan, "hq-1"))
+            raise end
+
+    with pytest.raises(end):
+        trial()
     assert living_lab.given[-1] == lab.plan
     assert noted_fault(lab.plan.name) is None
 
