@@ -35,12 +35,14 @@ CONDUCTOR_LOOKS = {
     "interval": "15s", "timeout": "30s", "retries": 2, "start_period": "600s", "start_interval": "5s",
 }  # fmt: skip
 """When it is looked whether the lab is ready (chosen: ten minutes to become ready, for a slow host)."""
-NODE_LOOKS = {"interval": "120s", "timeout": "60s", "retries": 2, "start_period": "600s", "start_interval": "10s"}
-"""When it is looked whether a node's agent is alive (chosen: seldom, for a look costs 10 s of a processor that is
-emulated, and the conductor asks the agents anyway)."""
+NODE_LOOKS = {"disable": True}
+"""The conductor asks the agents; a look is a process each time, which costs 10 s of a processor that is emulated."""
+READY = "ready"
+"""The service that starts once the lab is ready, and ends at once: `docker compose up --detach` returns then."""
 HEAD = """\
-# Lab {name} for Docker Compose 2.24 and Docker 25 or newer: docker compose -f FILE up --wait
-# It is ready when the service "conductor" is healthy. `vpnlab export compose` has written this file.
+# Lab {name} for Docker Compose 2.24 and Docker 25 or newer: docker compose -f FILE up --detach
+# That returns when the lab is ready; the log of the service "conductor" says what is awaited.
+# `vpnlab export compose` has written this file.
 """
 
 
@@ -67,7 +69,8 @@ def _file(plan: LabPlan, subnets: IPv4Network) -> dict[str, Any]:
         )
     return {
         "name": plan.name,
-        "services": {node.name: _node(plan, node) for node in plan.nodes} | {CONDUCTOR: _conductor(plan)},
+        "services": {node.name: _node(plan, node) for node in plan.nodes}
+        | {CONDUCTOR: _conductor(plan), READY: _ready()},
         "networks": networks,
         "volumes": {_volume(node): _in_memory() for node in plan.nodes},
     }
@@ -117,6 +120,15 @@ def _conductor(plan: LabPlan) -> dict[str, Any]:
         "network_mode": "none",
         "volumes": [f"{_volume(node)}:{RUN_DIRECTORY}/{plan.name}/{node.name}" for node in plan.nodes],
         "healthcheck": CONDUCTOR_LOOKS,
+    }
+
+
+def _ready() -> dict[str, Any]:
+    return _container() | {
+        "command": ["true"],
+        "network_mode": "none",
+        "healthcheck": NODE_LOOKS,
+        "depends_on": {CONDUCTOR: {"condition": "service_healthy"}},
     }
 
 

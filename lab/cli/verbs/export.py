@@ -41,7 +41,7 @@ def containerlab_command(topology: str | None, name: str | None, output: Path | 
     plan = export(spec, directory)
     path = directory / f"{plan.name}.clab.yml"
     path.write_text(containerlab_topology(plan, image))
-    say(f"wrote {path}; `containerlab deploy -t {path}` brings it up (the kernel there has to have XFRM)")
+    say(f"wrote {path}; `containerlab deploy -t {path}` brings it up where the kernel has XFRM")
 
 
 @command.command("compose")
@@ -67,4 +67,6 @@ def compose_command(topology: str | None, name: str | None, output: Path | None,
         click.echo(text, nl=False)
     else:
         output.write_text(text)
-        say(f"wrote {output}; `docker compose -f {output} up --wait` brings it up (the kernel there has to have XFRM)")
+        say(
+            f"wrote {output}; `docker compose -f {output} up --detach` brings it up (the kernel there has to have XFRM)"
+        )

@@ -15,7 +15,7 @@ def test_the_file_is_written_where_it_is_wanted(vpnlab, tmp_path):
     done = vpnlab("export", "compose", "-o", str(tmp_path / "compose.yaml"), "--subnets", "10.90.0.0/16")
     assert done.exit_code == 0
     assert "10.90.0.0/29" in (tmp_path / "compose.yaml").read_text()
-    assert "up --wait" in done.stderr
+    assert "up --detach" in done.stderr
 
 
 def test_subnets_that_do_not_do_are_refused(vpnlab):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lab.errors import UsageError
-from lab.export.compose import render
+from lab.export.compose import READY, render
 from lab.plan.codec import from_json
 from lab.plan.compile import compile_plan
 from lab.plan.containers import CAPABILITIES, CONDUCTOR, PLAN_VARIABLE
@@ -19,6 +19,7 @@ from lab.spec.load import parse_topology, reference
 
 ROOT = Path(__file__).parents[3]
 PLAN = compile_plan(reference())
+BESIDE = (CONDUCTOR, READY)
 FILE = yaml.safe_load(render(PLAN))
 
 
@@ -48,14 +49,14 @@ def test_networks_lead_nowhere_and_do_not_overlap():
 def test_nodes_have_the_capabilities_that_they_need_and_no_other():
     for name, service in FILE["services"].items():
         assert service["cap_drop"] == ["ALL"]
-        assert service.get("cap_add", []) == ([] if name == CONDUCTOR else list(CAPABILITIES))
+        assert service.get("cap_add", []) == ([] if name in BESIDE else list(CAPABILITIES))
         assert service["read_only"]
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert "privileged" not in service
 
 
 def test_a_node_sees_no_other_nodes_folder():
-    folders = {name: service["volumes"] for name, service in FILE["services"].items() if name != CONDUCTOR}
+    folders = {name: service["volumes"] for name, service in FILE["services"].items() if name not in BESIDE}
     assert folders == {name: [f"run-{name}:/run/vpnlab/{name}"] for name in folders}
 
 
@@ -70,3 +71,7 @@ def test_subnets_can_be_chosen_and_too_few_are_refused():
     assert tree["networks"]["bgw1-wan1"]["ipam"]["config"][0]["subnet"].startswith("192.0.2.")
     with pytest.raises(UsageError, match="holds 2 subnets for networks; lab ha has 7 links"):
         render(PLAN, IPv4Network("192.0.2.0/28"))
+
+
+def test_up_returns_when_the_lab_is_ready():
+    assert FILE["services"][READY]["depends_on"] == {CONDUCTOR: {"condition": "service_healthy"}}
