@@ -94,6 +94,10 @@ def _tiles(report: FailoverReport) -> ET.Element:
         if worst is not None:
             outage, trial, phase = worst
             note = f"{trial.fault} on {trial.tunnel}, {PHASES[phase.name].lower()}" if outage else "no packet was lost"
+            refused = sum(
+                one.sender == side and one.lateness.refusal is not None for _, _, one in _directions(report.trials)
+            )
+            note += f"; {refused} not measured" if refused else ""
             tiles.append(_tile(f"Longest outage {figures.WAYS[side]}", figures.seconds(outage), note))
     return element("div", *tiles, class_="tiles")
 
