@@ -48,13 +48,15 @@ def take(directory: Path, plan: NodePlan) -> None:
 
     What an earlier run left, having been killed, is taken over; its note of how things were before holds on.
     """
-    claim = _read(directory)
-    here = _namespace()
-    before: Mapping[str, str] = claim.sysctls if claim is not None and claim.namespace == here else {}
-    if claim is None or claim.namespace != here:
+    claim, here = _read(directory), _namespace()
+    before: Mapping[str, str] = {}
+    if claim is not None and claim.namespace == here:
+        before = claim.sysctls
+    else:
         _refuse_others()
+        if plan.endpoint is not None:
+            _refuse_taken_ports()
     if plan.endpoint is not None:
-        _refuse_taken_ports()
         _try_xfrm_interface()
     now = {name: read_sysctl(name) for name, _ in plan.sysctls}
     noted = {name: value for name, value in now.items() if value is not None} | dict(before)
