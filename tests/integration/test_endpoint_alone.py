@@ -24,6 +24,36 @@ HOSTS = {
     "cloud": (("203.0.113.10/24", "203.0.113.20/24"), ("198.51.100.0/24", "192.0.2.0/24"), "10.0.1.1"),
     "idc": (("198.51.100.10/24", "192.0.2.10/24"), ("203.0.113.0/24",), "172.16.1.1"),
 }
+NAT = """
+for host in cloud nat idc; do ip netns add endpoint-$host; ip -n endpoint-$host link set lo up; done
+ip link add name wan netns endpoint-cloud type veth peer name inside netns endpoint-nat
+ip link add name wan netns endpoint-idc type veth peer name outside netns endpoint-nat
+for address in 198.51.100.10 192.0.2.10; do ip -n endpoint-idc address add $address/24 dev wan; done
+for address in 203.0.113.10 203.0.113.20; do ip -n endpoint-nat address add $address/24 dev outside; done
+ip -n endpoint-nat address add 172.30.0.1/24 dev inside
+ip -n endpoint-cloud address add 172.30.0.2/24 dev wan
+for end in cloud:wan nat:inside nat:outside idc:wan; do ip -n endpoint-${end%:*} link set ${end#*:} up; done
+for lan in cloud:10.0.1.1 idc:172.16.1.1; do
+    ip -n endpoint-${lan%:*} link add lan type dummy
+    ip -n endpoint-${lan%:*} address add ${lan#*:}/24 dev lan
+    ip -n endpoint-${lan%:*} link set lan up
+done
+ip -n endpoint-cloud route add default via 172.30.0.1
+ip -n endpoint-idc route add 203.0.113.0/24 dev wan
+ip -n endpoint-nat route add 198.51.100.0/24 dev outside
+ip -n endpoint-nat route add 192.0.2.0/24 dev outside
+ip netns exec endpoint-nat sysctl -qw net.ipv4.ip_forward=1
+ip netns exec endpoint-nat nft -f - <<'RULES'
+table ip nat {
+    chain in { type nat hook prerouting priority dstnat; iifname "outside" udp dport { 500, 4500 } dnat to 172.30.0.2; }
+    chain out {
+        type nat hook postrouting priority srcnat;
+        oifname "outside" ip daddr 198.51.100.10 snat to 203.0.113.10
+        oifname "outside" ip daddr 192.0.2.10 snat to 203.0.113.20
+    }
+}
+RULES
+"""
 LOOK = """
 sysctl -n net.ipv4.ip_forward net.ipv4.fib_multipath_hash_policy net.ipv4.conf.all.rp_filter
 ip -o link | cut -d: -f2; ip -o -4 address; ip route; ip rule; ip xfrm state; ip xfrm policy; nft list ruleset
@@ -43,8 +73,11 @@ def alone(host, folder):
     return within(host, *argv, "--keys", f"{folder}/keys.json")
 
 
-def compiled(tmp_path):
-    """The two examples with fast timers and a key each, compiled by `vpnlab endpoint plan`; a tar of the outcome."""
+def compiled(tmp_path, **edits):
+    """The two examples with fast timers and a key each, compiled by `vpnlab endpoint plan`; a tar of the outcome.
+
+    `edits` are replacements in the file of a side.
+    """
     archive = io.BytesIO()
     (tmp_path / "keys").mkdir(mode=0o700)
     for number in (1, 2):
@@ -55,7 +88,11 @@ def compiled(tmp_path):
         for host in HOSTS:
             file = tmp_path / f"{host}.yaml"
             shutil.copy(ROOT / "examples/endpoint" / file.name, file)
-            file.write_text(file.read_text().replace("timers: production", "timers: fast"))
+            text = file.read_text().replace("timers: production", "timers: fast")
+            for old, new in edits.get(host, ()):
+                assert old in text
+                text = text.replace(old, new)
+            file.write_text(text)
             done = CliRunner().invoke(cli, ["endpoint", "plan", str(file), "-o", str(tmp_path / host)])
             assert done.exit_code == 0, done.stderr
             tar.add(tmp_path / host, arcname=host)
@@ -66,9 +103,7 @@ def compiled(tmp_path):
 def hosts(running_lab, tmp_path):
     """Two namespaces with a wire between them, each with its addresses and a network behind it."""
     lab = running_lab
-    put_sources(lab, THERE)
-    done = lab.exec(None, ["tar", "-C", THERE, "-xf", "-"], stdin=compiled(tmp_path))
-    assert done.returncode == 0, done.stderr
+    put(lab, compiled(tmp_path))
     script = [f"ip netns add {namespace(host)}" for host in HOSTS]
     ends = (f"netns {namespace(host)}" for host in HOSTS)
     script.append("ip link add name wan {} type veth peer name wan {}".format(*ends))
@@ -78,10 +113,35 @@ def hosts(running_lab, tmp_path):
         script += [f"{ip} address add {address} dev wan" for address in addresses]
         script += [f"{ip} address add {inside}/24 dev lan", f"{ip} link set lan up"]
         script += [f"{ip} route add {peer} dev wan" for peer in peers]
+    make(lab, script)
+    yield lab
+    remove(lab, HOSTS)
+
+
+@pytest.fixture
+def host_behind_nat(running_lab, tmp_path):
+    """The cloud's end as Docker publishes it: a NAT has its public addresses and leads UDP 500 and 4500 to it."""
+    lab = running_lab
+    own = "own_address: 172.30.0.2\n    psk_file:"
+    put(lab, compiled(tmp_path, cloud=[("psk_file:", own)], idc=[("side: idc", "side: idc\nnat: true")]))
+    make(lab, NAT.splitlines())
+    yield lab
+    remove(lab, (*HOSTS, "nat"))
+
+
+def put(lab, archive):
+    put_sources(lab, THERE)
+    done = lab.exec(None, ["tar", "-C", THERE, "-xf", "-"], stdin=archive)
+    assert done.returncode == 0, done.stderr
+
+
+def make(lab, script):
     done = lab.exec(None, ["sh", "-ec", "\n".join(script)])
     assert done.returncode == 0, done.stderr
-    yield lab
-    for host in HOSTS:
+
+
+def remove(lab, hosts):
+    for host in hosts:
         lab.exec(None, ["sh", "-c", f"ip netns pids {namespace(host)} | xargs -r kill -9"])
         lab.exec(None, ["ip", "netns", "delete", namespace(host)])
 
@@ -150,3 +210,20 @@ def test_an_endpoint_touches_nothing_where_somebody_elses_ipsec_lives(hosts):
         assert cloud.wait() == 3, cloud.lines
     assert "this network namespace has IPsec or routes of somebody else: 1 SAs" in "\n".join(cloud.lines)
     assert look(lab, "cloud") == before
+
+
+def test_an_endpoint_whose_ports_are_published_by_a_nat_is_the_other_end_of_a_public_one(host_behind_nat):
+    lab = host_behind_nat
+    with lab.session() as one, lab.session() as other:
+        cloud = Running(lab, one, alone("cloud", f"{THERE}/cloud"))
+        idc = Running(lab, other, alone("idc", f"{THERE}/idc"))
+        is_ready(cloud, "172.16.1.0/24")
+        is_ready(idc, "10.0.1.0/24")
+        ping = lab.exec(None, within("idc", "ping", "-c", "3", "-W", "5", "-I", "172.16.1.1", "10.0.1.1"))
+        assert ping.returncode == 0, ping.stdout
+        states = lab.exec(None, within("cloud", "ip", "xfrm", "state")).stdout
+        assert states.count(b"encap type espinudp sport 4500") == 4, states
+        for endpoint in (cloud, idc):
+            endpoint.signal("TERM")
+        for endpoint in (cloud, idc):
+            assert endpoint.wait() == 0, endpoint.lines[-5:]
