@@ -29,10 +29,10 @@ PROBES_PORT = 9000
 
 COUNTING = """
 table inet vpnlab_test_count {{
-  counter sent {{ }}
-  counter came {{ }}
-  chain output {{ type filter hook output priority raw; policy accept; udp dport {port} counter name "sent" }}
-  chain input {{ type filter hook input priority raw; policy accept; udp dport {port} counter name "came" }}
+  counter sent {{ packets 0 bytes 0 }}
+  counter came {{ packets 0 bytes 0 }}
+  chain output {{ type filter hook output priority raw; policy accept; udp dport {port} counter name "sent"; }}
+  chain input {{ type filter hook input priority raw; policy accept; udp dport {port} counter name "came"; }}
 }}
 """
 ENDS = {"cloud": "vm1", "idc": "hq-host"}
