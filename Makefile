@@ -22,9 +22,8 @@ failover: programs ## Play the reference procedure on the reference lab; leaves 
 
 test: programs lint ## All checks, then unit and integration tests on the real engines
 	@$(BIN)/pytest tests -m "not containers"
-	@$(MAKE) --no-print-directory test-containers
 
-test-containers: programs ## The last stage of `make test` alone: labs of containers, in a guest where there is no Docker
+test-containers: programs ## A stage of its own: labs of containers, in a guest where there is no Docker
 	@$(BIN)/pytest tests -m containers --durations=5
 
 check: lint ## Format, lint, types, import contracts, unit tests; needs neither root nor network
