@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 BIN := .venv/bin
 
-.PHONY: help lab-up lab-down lab-status failover test test-containers check lint bench image container-image clean venv programs
+.PHONY: help lab-up lab-down lab-status failover test test-failover test-containers check lint bench image container-image clean venv programs
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -21,7 +21,10 @@ failover: programs ## Play the reference procedure on the reference lab; leaves 
 	@$(BIN)/vpnlab failover --html failover.html
 
 test: programs lint ## All checks, then unit and integration tests on the real engines
-	@$(BIN)/pytest tests -m "not containers"
+	@$(BIN)/pytest tests -m "not containers and not failover"
+
+test-failover: programs ## A stage of its own: seven faults, three times each, held to what they may cost
+	@$(BIN)/pytest tests -m failover -v
 
 test-containers: programs ## A stage of its own: labs of containers, in a guest where there is no Docker
 	@$(BIN)/pytest tests -m containers --durations=5
