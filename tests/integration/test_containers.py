@@ -11,7 +11,9 @@ from substrate_contract import PROMISES
 
 from lab.control.computers import why_no_docker
 from lab.errors import HostCannot
+from lab.plan.codec import from_json
 from lab.substrate import pace
+from lab.trial.model import FailoverReport
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
 
@@ -89,6 +91,18 @@ def test_a_container_that_is_beaten_is_reported_and_ready_again_when_it_returns(
     wait_until_ready(lab)
 
 
+@pytest.mark.parametrize("fault", ["bgp-session", "route", "port"])
+def test_traffic_moves_to_the_other_tunnel_and_back_whatever_of_the_procedure_breaks(lab, fault):
+    done = lab.vpnlab(
+        "failover", "--fault", fault, "--tunnel", "hq-1", "--rate", "200", "--flows", "8", "-f", "json", within_s=400
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = from_json(FailoverReport, json.loads(done.stdout)["report"])
+    assert report.passed
+    assert [trial.tunnel for trial in report.trials] == ["hq-1"]
+    wait_until_ready(lab)
+
+
 def test_a_missing_image_is_named_with_the_way_out(lab):
     said = tried(lab, "from lab.substrate import docker_probe as d; d.IMAGE = 'vpnlab/none'; d.try_docker()")
     assert "HostCannot: a container for a trial: the image is missing: " in said
@@ -143,7 +157,7 @@ def test_compose_brings_the_rendered_file_up_without_vpnlab(lab):
     assert lab.exec(None, ["sh", "-c", f"cat >{COMPOSE[-1]}"], stdin=rendered).returncode == 0
     began = time.monotonic()
     try:
-        up = lab.exec(None, [*COMPOSE, "up", "--detach", "--wait", "--wait-timeout", "400"], within_s=400)
+        up = lab.exec(None, [*COMPOSE, "up", "--detach"], within_s=400)
         said = lab.exec(None, [*COMPOSE, "logs", "conductor"], within_s=60).stdout.decode()
         assert up.returncode == 0, up.stderr.decode() + said
         print(f"\ndocker compose up: ready after {time.monotonic() - began:.0f} s")  # noqa: T201 - a measurement
