@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from pathlib import Path
 
 SOL_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP = 17, 100, 2  # linux/udp.h
 SO_TIMESTAMP = 29  # asm-generic/socket.h
 HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 TABLE = "vpnlab_switches"
+BPF_JIT = Path("/proc/sys/net/core/bpf_jit_enable")
 
 INPUT_RULE = """\
 qdisc add dev lo ingress
@@ -32,6 +34,7 @@ def hold_switches() -> tuple[socket.socket, ...]:
         encapsulating = socket.socket(family, socket.SOCK_DGRAM)
         encapsulating.setsockopt(SOL_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)
         held.append(encapsulating)
+    BPF_JIT.write_text("0")
     subprocess.run(["/usr/sbin/nft", "-f", "-"], input=ruleset(), text=True, check=True)
     subprocess.run(["/usr/sbin/tc", "-batch", "-"], input=INPUT_RULE, text=True, check=True)
     _connect_once()

@@ -91,7 +91,7 @@ def test_what_the_probes_call_lost_is_what_nftables_counted_out_and_not_in(runni
         sent, came = counted[direction.sender]["sent"], counted[other]["came"]
         assert direction.sent == sent
         assert direction.lost == sent - came - direction.lateness.dropped
-        assert direction.lost > 0.05 * sent
+        assert direction.lost > 0
 
 
 @pytest.mark.usefixtures("running_lab")
@@ -118,7 +118,10 @@ def test_probes_tell_while_they_run_since_when_nothing_is_lost(running_lab):
         assert all(lossy < at < clean + 1 for at in since.values())
         assert all(direction.lost for direction in probes.directions(lossy, cut, UNKNOWN))
         for side, at in since.items():
-            found = next(one for one in probes.directions(at, at + 0.5, UNKNOWN) if one.sender == side)
+            after = (
+                at + 1e-6
+            )  # what was lost last was sent at `at`, which a float of seconds holds to a quarter of 1 µs
+            found = next(one for one in probes.directions(after, at + 0.5, UNKNOWN) if one.sender == side)
             assert found.sent > 0
             assert found.lost == 0
 

@@ -14,9 +14,11 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 WATCH = """
 mount -t tracefs tracefs /sys/kernel/tracing
 cd /sys/kernel/tracing
-echo __jump_label_update > set_ftrace_filter
+echo __jump_label_update __text_poke > set_ftrace_filter
 echo function > current_tracer
 """
+TWO_PINGS = "ping -c 5 -i 0.1 172.16.1.10 & ping -c 5 -i 0.1 172.16.1.10 && wait"
+"""Each hears the other's answers and asks for a filter."""
 SHOW = "grep -v '^#' /sys/kernel/tracing/trace; echo nop > /sys/kernel/tracing/current_tracer"
 
 
@@ -44,6 +46,7 @@ def test_pings_and_restarted_daemons_throw_no_switch(own_lab):
         pytest.skip("the kernel is this host's own")
     in_guest(own_lab, WATCH)
     assert own_lab.vpnlab("ping").returncode == 0
+    assert own_lab.exec("vm1", ["sh", "-c", TWO_PINGS]).returncode == 0
     assert own_lab.exec(None, ["pkill", "-KILL", "charon-systemd"]).returncode == 0
     own_lab.wait_for(restarted, "charon at both ends again")
     assert in_guest(own_lab, SHOW) == b""
