@@ -23,7 +23,7 @@ failover: programs ## Play the reference procedure on the reference lab; leaves 
 test: programs lint ## All checks, then unit and integration tests on the real engines
 	@$(BIN)/pytest tests -m "not containers and not failover"
 
-test-failover: programs ## A stage of its own: seven faults, three times each, held to what they may cost
+test-failover: programs ## A stage of its own: faults played, three times each, held to what they may cost
 	@$(BIN)/pytest tests -m failover -v
 
 test-containers: programs ## A stage of its own: labs of containers, in a guest where there is no Docker

@@ -16,8 +16,7 @@ from lab.plan.codec import from_json
 from lab.substrate import pace
 from lab.trial.model import FailoverReport
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
-table = pytest.mark.failover
+pytestmark = [pytest.mark.lab, pytest.mark.failover, pytest.mark.timeout(900)]
 
 RUNS = 3
 QUIET = ("bgp-session", "route", "tunnel-disable")
@@ -110,7 +109,6 @@ def note_figures(record_property, report, fault):
         )
 
 
-@table
 def test_the_load_is_a_thousand_packets_a_second_over_sixteen_flows_and_the_prober_kept_its_schedule(played):
     report, _ = played
     assert (report.load.rate, report.load.flows) == (1000.0, 16)
@@ -119,7 +117,6 @@ def test_the_load_is_a_thousand_packets_a_second_over_sixteen_flows_and_the_prob
     assert all(d.lateness.rate >= 950 for phase in baselines for d in phase.directions)
 
 
-@table
 @pytest.mark.parametrize("fault", QUIET)
 def test_traffic_leaves_a_tunnel_and_comes_back_without_losing_a_packet(played, fault, record_property):
     report, _ = played
@@ -128,7 +125,6 @@ def test_traffic_leaves_a_tunnel_and_comes_back_without_losing_a_packet(played, 
         assert [lost(phase) for phase in phases(report, fault, name)] == [{"cloud": 0, "idc": 0}] * RUNS
 
 
-@table
 def test_the_side_that_sees_its_port_go_down_is_over_at_once_and_the_other_one_within_its_timers(
     played, record_property
 ):
@@ -143,7 +139,6 @@ def test_the_side_that_sees_its_port_go_down_is_over_at_once_and_the_other_one_w
         record_property("port, the other side: detected by", other.detected_by)
 
 
-@table
 def test_a_black_hole_is_found_by_the_hold_timer_with_fast_timers(played, record_property):
     report, _ = played
     note_figures(record_property, report, "blackhole")
@@ -154,7 +149,6 @@ def test_a_black_hole_is_found_by_the_hold_timer_with_fast_timers(played, record
             assert direction.detected_by == "hold timer"
 
 
-@table
 @pytest.mark.parametrize("fault", ["kill exabgp", "kill charon"])
 def test_a_killed_daemon_is_back_in_time(played, fault, record_property):
     report, _ = played
@@ -165,7 +159,6 @@ def test_a_killed_daemon_is_back_in_time(played, fault, record_property):
         assert whole_s <= BACK_S * pace.slowness()
 
 
-@table
 def test_every_fault_moved_the_traffic_and_brought_it_back(played):
     report, _ = played
     assert {(t.fault, t.run) for t in report.trials} == {(fault, run + 1) for fault in PLAYED for run in range(RUNS)}
@@ -176,7 +169,6 @@ def test_every_fault_moved_the_traffic_and_brought_it_back(played):
         ] * 2
 
 
-@table
 def test_the_timeline_is_in_order_and_names_who_learned_what_when(played):
     report, _ = played
     for phase in phases(report, "blackhole", "fault"):
@@ -192,7 +184,6 @@ def test_the_timeline_is_in_order_and_names_who_learned_what_when(played):
             assert first.at < detected[0].at <= changed[0].at
 
 
-@table
 def test_the_loss_is_that_which_nftables_counted_on_both_hosts(played):
     report, counted_packets = played
     for sender, receiver in (("cloud", "idc"), ("idc", "cloud")):
