@@ -7,30 +7,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from endpoint.charon import Charon
 from endpoint.connections import ViciMessage, connection, shared_key
 from endpoint.control import Commands, DaemonSilentError, Events, RefusedError
-from endpoint.daemon import Daemon, present_plugins
 from endpoint.hand_over import HandOvers, silence_s
 from endpoint.initiation import Attempt, initiates
 from endpoint.plan import EndpointPlan, TunnelPlan
-from endpoint.reasons import Reasons, is_noise
+from endpoint.reasons import Reasons
 from endpoint.report import EndpointEvent, EndpointReport, EventKind, TunnelReport, TunnelState
 from endpoint.security_associations import TunnelSas, by_tunnel
-from endpoint.settings import PLUGINS, render_settings
+from endpoint.settings import PLUGINS
 from endpoint.shaping import apply_shapers
-from endpoint.xfrm import apply_xfrm_interfaces, flush_xfrm, is_up
+from endpoint.xfrm import apply_xfrm_interfaces, is_up
 
 # `log` carries what no other event tells: why. The others say when to look.
 _UPDOWNS = ("ike-updown", "child-updown")
 _REKEYS: Mapping[str, EventKind] = {"ike-rekey": "ike-rekeyed", "child-rekey": "child-rekeyed"}
 _EVENTS = (*_UPDOWNS, *_REKEYS, "log")
-
-# A charon that is not ready after so long hangs; the slowest start seen took a second.
-START_WITHIN_S = 30.0
-# A charon that lived so long died of something new: it is started again at once.
-LIVED_WELL_S = 10.0
-LONGEST_BACKOFF_S = 10.0
-DYING_S = 0.5
 
 
 class Endpoint:
@@ -50,17 +43,13 @@ class Endpoint:
         wall: Callable[[], float] = time.time,
         plugins: tuple[str, ...] = PLUGINS,
     ) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._directory = directory
+        self._charon = Charon(
+            directory, _EVENTS, now=now, plugins=plugins, on_ready=self._is_ready, on_death=self._has_died
+        )
         self._now = now
         self._wall = wall
-        self._plugins = present_plugins(plugins)
         self._plan: EndpointPlan | None = None
         self._keys: dict[str, str] = {}
-        self._settings = ""
-        self._daemon: Daemon | None = None
-        self._commands: Commands | None = None
-        self._events: Events | None = None
         self._loaded: dict[str, tuple[ViciMessage, ViciMessage | None]] = {}
         self._attempts: dict[str, Attempt] = {}
         self._reasons = Reasons()
@@ -69,11 +58,6 @@ class Endpoint:
         self._hand_overs = HandOvers()
         self._happened: list[EndpointEvent] = []
         self._has_news = True
-        self._started_at = 0.0
-        self._start_at = 0.0
-        self._deaths = 0
-        self._restarts = 0
-        self._last_exit: str | None = None
 
     def start(self, plan: EndpointPlan) -> None:
         """Start charon when it does not run, ahead of `apply`: it needs neither keys nor interfaces to get ready.
@@ -81,7 +65,7 @@ class Endpoint:
         Raises EndpointError where this node lacks something.
         """
         self._plan = plan
-        self._ensure_daemon()
+        self._charon.ensure(plan.retransmission)
 
     def apply(self, plan: EndpointPlan, keys: Mapping[str, str]) -> None:
         """Make it so, by difference; returns without waiting for negotiations.
@@ -92,29 +76,20 @@ class Endpoint:
         Raises EndpointError where this node lacks something.
         """
         self._plan, self._keys = plan, dict(keys)
-        self._ensure_daemon()
+        self._charon.ensure(plan.retransmission)
         apply_xfrm_interfaces(plan.tunnels)
         apply_shapers({tunnel.interface: tunnel.bandwidth_bps for tunnel in plan.tunnels if tunnel.bandwidth_bps})
         self._converge()
 
     def filenos(self) -> tuple[int, ...]:
         """Descriptors to watch for reading."""
-        if self._daemon is None:
-            return ()
-        listening = self._daemon.notify if self._events is None else self._events
-        return self._daemon.pidfd, listening.fileno()
+        return self._charon.filenos()
 
     def process(self) -> tuple[EndpointEvent, ...]:
         """Handle what is readable, without blocking; what happened since the last call."""
-        if self._daemon is not None:
-            ended = self._daemon.ended()
-            if ended is not None:
-                self._lose(ended)
-            elif self._events is None:
-                if self._daemon.check_ready():
-                    self._connect()
-            else:
-                self._hear(self._events)
+        events = self._charon.process()
+        if events is not None:
+            self._hear(events)
         happened, self._happened = tuple(self._happened), []
         return happened
 
@@ -128,9 +103,9 @@ class Endpoint:
         found = self._look()
         self._has_news = False
         return EndpointReport(
-            pid=self._daemon.pid if self._daemon else None,
-            restarts=self._restarts,
-            last_exit=self._last_exit,
+            pid=self._charon.pid,
+            restarts=self._charon.restarts,
+            last_exit=self._charon.last_exit,
             tunnels=tuple(
                 self._report(tunnel, found.get(tunnel.name)) for tunnel in (self._plan.tunnels if self._plan else ())
             ),
@@ -142,93 +117,43 @@ class Endpoint:
             return self._now()
         if self._plan is None:
             return None
-        if self._daemon is None:
-            return self._start_at
-        if self._commands is None:
-            return self._started_at + START_WITHIN_S
+        charon_due = self._charon.due()
+        if charon_due is not None:
+            return charon_due
         wishes = [attempt.not_before for attempt in self._attempts.values()]
         return min([*wishes, *self._hand_overs.due()], default=None)
 
     def stop(self) -> None:
         """End charon, reap it and flush this namespace's XFRM state; a later `apply` starts afresh."""
         self._plan = None
-        self._disconnect()
-        if self._daemon is not None:
-            self._last_exit = self._daemon.end(politely=True)
-            self._daemon.close()
-            self._daemon = None
-        flush_xfrm()
+        self._loaded.clear()
+        self._attempts.clear()
+        self._charon.stop()
 
-    def _ensure_daemon(self) -> None:
-        now = self._now()
-        if self._daemon is not None and self._commands is None and now >= self._started_at + START_WITHIN_S:
-            self._lose(f"not ready after {START_WITHIN_S:.0f} s")
-        assert self._plan is not None  # noqa: S101 (apply has set it)
-        settings = render_settings(self._directory, self._plan.retransmission, self._plugins)
-        if settings != self._settings:
-            path = self._directory / "strongswan.conf"
-            path.touch(mode=0o600)
-            path.write_text(settings)
-            if self._commands is not None:
-                self._ask(self._commands, "reload-settings", None)
-            self._settings = settings
-        if self._daemon is None and now >= self._start_at:
-            # SAs and policies of a predecessor would carry traffic that nobody watches over.
-            flush_xfrm()
-            self._restarts += 1 if self._last_exit else 0
-            self._daemon = Daemon(self._directory)
-            self._started_at = now
-
-    def _connect(self) -> None:
-        path = self._directory / "vici"
-        try:
-            self._commands = Commands(path)
-            self._events = Events(path, _EVENTS, is_noise)
-        except DaemonSilentError as error:
-            self._lose(str(error))
-            return
+    def _is_ready(self) -> None:
         self._happen("daemon-started", None, "charon is ready")
         self._converge()
 
-    def _disconnect(self) -> None:
-        for channel in (self._commands, self._events):
-            if channel is not None:
-                channel.close()
-        self._commands = self._events = None
+    def _has_died(self, how: str) -> None:
         self._loaded.clear()
         self._attempts.clear()
-
-    def _lose(self, how: str) -> None:
-        """The daemon died, or is as good as dead."""
-        self._disconnect()
-        if self._daemon is not None:
-            # A closed socket is seen a moment before the death that closed it.
-            ended = self._daemon.ended(within_s=DYING_S)
-            self._daemon.end(politely=False)
-            how = ended or how
-            self._daemon.close()
-            self._daemon = None
-        now = self._now()
-        self._deaths = 1 if now - self._started_at >= LIVED_WELL_S else self._deaths + 1
-        self._start_at = now + (0 if self._deaths == 1 else min(2.0 ** (self._deaths - 2), LONGEST_BACKOFF_S))
-        self._last_exit = how
         self._happen("daemon-died", None, f"charon {how}")
         self._note_states({})
 
     def _converge(self) -> None:
         """Give charon what changed, end what should not be, start what should."""
-        if self._commands is None or self._plan is None:
+        if self._charon.commands is None or self._plan is None:
             return
         try:
-            self._load(self._commands, self._plan)
+            self._load(self._charon.commands, self._plan)
         except DaemonSilentError as error:
-            self._lose(str(error))
+            self._charon.lose(str(error))
             return
         found = self._look()
         try:
-            self._steer(self._commands, self._plan, found)
+            self._steer(self._charon.commands, self._plan, found)
         except DaemonSilentError as error:
-            self._lose(str(error))
+            self._charon.lose(str(error))
 
     def _load(self, commands: Commands, plan: EndpointPlan) -> None:
         wanted = {
@@ -303,14 +228,14 @@ class Endpoint:
                     for tunnel in self._tunnels_in(message):
                         self._happen(_REKEYS[name], tunnel.name, f"{name.partition('-')[0]} SA rekeyed")
         except DaemonSilentError as error:
-            self._lose(str(error))
+            self._charon.lose(str(error))
             return
-        if look and self._commands is not None and self._plan is not None:
+        if look and self._charon.commands is not None and self._plan is not None:
             found = self._look()
             try:
-                self._steer(self._commands, self._plan, found)
+                self._steer(self._charon.commands, self._plan, found)
             except DaemonSilentError as error:
-                self._lose(str(error))
+                self._charon.lose(str(error))
 
     def _hear_log(self, message: Mapping[str, Any]) -> None:
         tunnels = self._plan.tunnels if self._plan else ()
@@ -326,11 +251,11 @@ class Endpoint:
     def _look(self) -> dict[str, TunnelSas]:
         """The SAs by tunnel, fresh; notes changes of state on the way."""
         found: dict[str, TunnelSas] = {}
-        if self._commands is not None:
+        if self._charon.commands is not None:
             try:
-                found = by_tunnel(self._commands.list_sas())
+                found = by_tunnel(self._charon.commands.list_sas())
             except DaemonSilentError as error:
-                self._lose(str(error))
+                self._charon.lose(str(error))
                 return found
         self._note_states(found)
         for name in self._hand_overs.replaced(found):
@@ -377,10 +302,9 @@ class Endpoint:
     def _reason(self, tunnel: TunnelPlan, state: TunnelState, sas: TunnelSas | None) -> str:
         if state == "admin-down":
             return "administratively down"
-        if self._daemon is None:
-            return f"charon {self._last_exit}" if self._last_exit else "charon is not started"
-        if self._commands is None:
-            return "charon is starting"
+        why_silent = self._charon.why_silent
+        if why_silent is not None:
+            return why_silent
         if sas is not None and sas.carrying and not sas.replacing:
             return f"the interface {tunnel.interface} is down"
         child = "its child SA hangs on it" if sas is not None and sas.replacing else "no child SA"

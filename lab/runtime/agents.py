@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab.loop import Loop, Timer
 from lab.node.agent import Agent
+from lab.runtime.agent_line import AgentLine
 from lab.runtime.child import become_child
 from lab.wire.channel import Channel
 from lab.wire.messages import Message
@@ -47,37 +48,29 @@ class AgentChild:
         self._on_death = on_death
         self._backoff_s = FIRST_RESTART_S
         self._restart: Timer | None = None
-        self._channel: Channel | None = None
+        self._line = AgentLine()
         self._pidfd = -1
         self._started_at = 0.0
-        self._wanted: Message | None = None
         self.pid: int | None = None
         self.restarts = 0
         self.last_exit: str | None = None
 
     def give(self, plan: Message) -> None:
         """Give the agent its plan, now and after every restart; start it when it does not run."""
-        self._wanted = plan
+        self._line.give(plan)
         if self.pid is None and self._restart is None:
             self._start()
-        elif self._channel is not None:
-            self._channel.send(plan)
 
     def ask(self, number: int) -> bool:
         """Ask the agent to look now and to answer with `number`; False when it does not run."""
-        if self._channel is None:
-            return False
-        self._channel.send({"observe": number})
-        return True
+        return self._line.ask(number)
 
     def leave(self) -> None:
         """Begin the end: the agent sees its channel closed, ends its engines and exits."""
-        self._wanted = None
+        self._line.wanted = None
         if self._restart is not None:
             self._restart.cancel()
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        self._line.hang_up()
 
     def join(self, deadline: float) -> None:
         """Wait for the end after `leave`, until `deadline` on the loop's clock; then kill."""
@@ -100,18 +93,14 @@ class AgentChild:
         self._pidfd = os.pidfd_open(pid)
         self._started_at = self._loop.now()
         self._loop.watch(self._pidfd, self._died)
-        self._channel = Channel(self._loop, ours, self._on_message, on_close=lambda: None)
-        if self._wanted is not None:
-            self._channel.send(self._wanted)
+        self._line.open(Channel(self._loop, ours, self._on_message, on_close=lambda: None))
 
     def _died(self) -> None:
         self._loop.forget(self._pidfd)
         pid = self.pid
         code = self._reap()
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-        if self._wanted is None:
+        self._line.hang_up()
+        if self._line.wanted is None:
             return
         self.restarts += 1
         self.last_exit = f"agent {pid} {how_it_ended(code)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lab.loop import Loop, Timer
 from lab.plan.containers import AGENT_SOCKET
+from lab.runtime.agent_line import AgentLine
 from lab.wire.channel import Channel
 from lab.wire.messages import Message
 
@@ -33,8 +34,7 @@ class ContainerAgent:
         self._path = directory / AGENT_SOCKET
         self._on_message = on_message
         self._on_death = on_death
-        self._wanted: Message | None = None
-        self._channel: Channel | None = None
+        self._line = AgentLine()
         self._again: Timer | None = None
         self.pid: int | None = None
         self.restarts = 0
@@ -42,34 +42,27 @@ class ContainerAgent:
 
     def give(self, plan: Message) -> None:
         """Give the agent its plan, now or as soon as it can be reached, and whenever it returns."""
-        self._wanted = plan
-        if self._channel is not None:
-            self._channel.send(plan)
-        elif self._again is None:
+        self._line.give(plan)
+        if not self._line.is_open and self._again is None:
             self._reach()
 
     def ask(self, number: int) -> bool:
         """Ask the agent to look now and to answer with `number`; False when it cannot be reached."""
-        if self._channel is None:
-            return False
-        self._channel.send({"observe": number})
-        return True
+        return self._line.ask(number)
 
     def leave(self) -> None:
         """Try to reach it no more. Its end is that of its container."""
-        self._wanted = None
+        self._line.wanted = None
         if self._again is not None:
             self._again.cancel()
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        self._line.hang_up()
 
     def join(self, deadline: float) -> None:
         """There is nothing to wait for."""
 
     def _reach(self) -> None:
         self._again = None
-        if self._wanted is None:
+        if self._line.wanted is None:
             return
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
@@ -79,11 +72,11 @@ class ContainerAgent:
             self._try_again()
             return
         self.pid = CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))[0]
-        self._channel = Channel(self._loop, sock, self._on_message, self._lost)
-        self._channel.send(self._wanted | {"observe": FIRST_LOOK})
+        self._line.open(Channel(self._loop, sock, self._on_message, self._lost), also={"observe": FIRST_LOOK})
 
     def _lost(self) -> None:
-        self._channel, self.pid = None, None
+        self._line.hang_up()
+        self.pid = None
         self.restarts += 1
         self.last_exit = "the agent, or its container, ended"
         self._on_death(self.last_exit)
