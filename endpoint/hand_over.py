@@ -1,9 +1,9 @@
 """IKEv1 has no rekeying of an IKE SA: a new one is made, and takes the children along.
 
-Two things look otherwise than they are meanwhile. At first charon lists the child under neither SA, and the tunnel
-seems to be down. Then it lists the child under an SA that is not there yet, and the tunnel seems to be up as long as
-the child lives, though the peer may be dead: nothing but the new SA's first message asks whether it is there, and
-charon repeats that for ever.
+Two things look otherwise than they are meanwhile. For a moment charon lists the child under neither SA, at the end that
+starts the new one as at the end that answers, and the tunnel seems to be down. Then the end that starts it lists the
+child under an SA that is not there yet, and the tunnel seems to be up as long as the child lives, though the peer may
+be dead: nothing but the new SA's first message asks whether it is there, and charon repeats that for ever.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Literal
 from endpoint.plan import Retransmission
 from endpoint.security_associations import TunnelSas
 
-# The child is listed nowhere while the first message is made, which takes some tens of milliseconds at most, in a guest
-# without hardware virtualisation some hundreds.
+# The child is listed nowhere while the first message is made, or while the end that answers moves it: some tens of
+# milliseconds at most, in a guest without hardware virtualisation some hundreds. A peer that deletes an IKEv1 child and
+# keeps the IKE SA is believed so much later.
 HAND_OVER_S = 1.0
 
 Verdict = Literal["as seen", "still up", "lost"]

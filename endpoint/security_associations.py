@@ -13,6 +13,9 @@ from endpoint.report import ChildSaReport, IkeSaReport
 # one of a pair: it only still receives.
 CARRYING = frozenset({"INSTALLED", "UPDATING", "REKEYING"})
 
+# States of an IKEv1 SA beside which a child may be on its way to another one.
+HANDING_OVER = frozenset({"REKEYING", "ESTABLISHED"})
+
 
 @dataclass(frozen=True, slots=True)
 class TunnelSas:
@@ -29,8 +32,11 @@ class TunnelSas:
 
     @property
     def handing_over(self) -> bool:
-        """Whether a new IKEv1 SA is being started that has taken the child along: charon lists it only afterwards."""
-        return self.child is None and self.ike.version == 1 and self.ike.state == "REKEYING"
+        """Whether the child may be on its way from one IKEv1 SA to the next: charon lists it only afterwards.
+
+        The end that starts the new SA lists the old one as rekeying, the end that answers lists either as established.
+        """
+        return self.child is None and self.ike.version == 1 and self.ike.state in HANDING_OVER
 
     @property
     def replacing(self) -> bool:

@@ -30,10 +30,13 @@ def verdict(hand_overs: HandOvers, sas: TunnelSas | None, now: float, *, was_up:
     return hand_overs.verdict("hq/1", sas, was_up=was_up, now=now, patience_s=PATIENCE_S)
 
 
-def test_a_tunnel_is_still_up_while_its_child_is_listed_nowhere_for_a_moment(hand_overs: HandOvers) -> None:
-    assert verdict(hand_overs, NOWHERE, 10.0) == "still up"
+@pytest.mark.parametrize("nowhere", [NOWHERE, listed()], ids=["where it starts", "where it is answered"])
+def test_a_tunnel_is_still_up_while_its_child_is_listed_nowhere_for_a_moment(
+    hand_overs: HandOvers, nowhere: TunnelSas
+) -> None:
+    assert verdict(hand_overs, nowhere, 10.0) == "still up"
     assert list(hand_overs.due()) == [10.0 + HAND_OVER_S]
-    assert verdict(hand_overs, NOWHERE, 10.0 + HAND_OVER_S) == "as seen"
+    assert verdict(hand_overs, nowhere, 10.0 + HAND_OVER_S) == "as seen"
     assert list(hand_overs.due()) == []
 
 
@@ -58,7 +61,7 @@ def test_the_answer_of_the_peer_ends_the_matter(hand_overs: HandOvers) -> None:
     assert verdict(hand_overs, UNANSWERED, 100.0) == "as seen"  # the next replacement has time of its own
 
 
-@pytest.mark.parametrize("sas", [None, UP, listed(CHILD, state=b"CONNECTING", version=b"2"), listed()])
+@pytest.mark.parametrize("sas", [None, UP, listed(CHILD, state=b"CONNECTING", version=b"2"), listed(version=b"2")])
 def test_nothing_else_is_a_hand_over(hand_overs: HandOvers, sas: TunnelSas | None) -> None:
     for now in (10.0, 1000.0):
         assert verdict(hand_overs, sas, now) == "as seen"

@@ -94,8 +94,11 @@ def test_the_newer_of_two_that_carry_counts():
     [
         (b"1", b"REKEYING", (), True),
         (b"1", b"REKEYING", (CHILD,), False),
-        (b"1", b"ESTABLISHED", (), False),
+        (b"1", b"ESTABLISHED", (), True),
+        (b"1", b"ESTABLISHED", (CHILD,), False),
+        (b"1", b"CONNECTING", (), False),
         (b"2", b"REKEYING", (), False),
+        (b"2", b"ESTABLISHED", (), False),
     ],
 )
 def test_a_replaced_ikev1_sa_without_its_child_has_handed_it_over(version, state, children, expected):
