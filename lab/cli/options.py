@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +16,18 @@ VERBOSE = "lab.verbose"
 def option(*names: str, env: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's
     """An option that the variable VPNLAB_`env` sets too; the help says so."""
     return click.option(*names, envvar=f"VPNLAB_{env}", show_envvar=True, **attributes)
+
+
+def file_to_write(*names: str, env: str, help: str) -> Callable[[F], F]:  # noqa: A002 - click's word for it
+    """An option that names a file, in a folder that is there: what was worked for is not to be lost at its end."""
+    kind = click.Path(dir_okay=False, writable=True, path_type=Path)
+    return option(*names, env=env, type=kind, metavar="FILE", callback=_refuse_without_folder, help=help)
+
+
+def _refuse_without_folder(_ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {path.parent}")
+    return path
 
 
 def _note_verbose(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

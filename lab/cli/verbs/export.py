@@ -47,8 +47,7 @@ def containerlab_command(topology: str | None, name: str | None, output: Path | 
 @command.command("compose")
 @options.topology
 @options.name
-@options.option("-o", "--output", env="OUTPUT", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-                help="File to write. Default: standard output.")  # fmt: skip
+@options.file_to_write("-o", "--output", env="OUTPUT", help="File to write. Default: standard output.")
 @options.option("--subnets", env="DOCKER_SUBNETS", default=str(SUBNETS), show_default=True, metavar="CIDR",
                 help="Where Docker's networks take their subnets from; nothing in the lab uses them.")  # fmt: skip
 @options.verbose

@@ -53,10 +53,10 @@ from lab.trial.procedure import failover
                 help="Exit code 1 when a direction is without traffic for longer.")  # fmt: skip
 @options.option("--max-lost", env="MAX_LOST", type=click.IntRange(0), metavar="PACKETS",
                 help="Exit code 1 when more packets are lost, both ways together.")  # fmt: skip
-@options.option("--junit", env="JUNIT", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                help="Also write the result as JUnit XML.")  # fmt: skip
-@options.option("--html", env="HTML", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                help="Also write a report to look at: one page with drawings, no network needed.")  # fmt: skip
+@options.file_to_write("--junit", env="JUNIT", help="Also write the result as JUnit XML.")
+@options.file_to_write(
+    "--html", env="HTML", help="Also write a report to look at: one page with drawings, no network needed."
+)
 @options.topology
 @options.name
 @options.substrate

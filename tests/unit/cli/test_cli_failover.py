@@ -26,6 +26,8 @@ def test_the_list_names_every_fault_with_what_may_follow_its_name(vpnlab):
         (("--runs", "0"), "--runs"),
         (("--flows", "1000"), "--flows"),
         (("--max-loss-ms", "-1"), "--max-loss-ms"),
+        (("--html", "no-such-folder/report.html"), "no-such-folder"),
+        (("--junit", "/"), "is a directory"),
     ],
 )
 def test_what_makes_no_sense_is_wrong_use(vpnlab, words, said):
