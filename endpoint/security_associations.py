@@ -13,8 +13,10 @@ from endpoint.report import ChildSaReport, IkeSaReport
 # one of a pair: it only still receives.
 CARRYING = frozenset({"INSTALLED", "UPDATING", "REKEYING"})
 
-# States of an IKEv1 SA beside which a child may be on its way to another one.
-HANDING_OVER = frozenset({"REKEYING", "ESTABLISHED"})
+# States of an IKE SA beside which a child may be on its way to another one, by IKE's version. Charon lists its SAs one
+# after the other: the child may have left the old one when that is listed, and not have come to the new one before.
+# An IKEv2 SA that is deleted for good keeps its children to its end, so that without one it has been replaced.
+HANDING_OVER = {1: frozenset({"REKEYING", "ESTABLISHED", "DELETING"}), 2: frozenset({"REKEYED", "DELETING"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,12 @@ class TunnelSas:
 
     @property
     def handing_over(self) -> bool:
-        """Whether the child may be on its way from one IKEv1 SA to the next: charon lists it only afterwards.
+        """Whether the child may be on its way from one IKE SA to the next: charon lists it only afterwards.
 
-        The end that starts the new SA lists the old one as rekeying, the end that answers lists either as established.
+        The end that starts the new IKEv1 SA lists the old one as rekeying, the end that answers lists either as
+        established.
         """
-        return self.child is None and self.ike.version == 1 and self.ike.state in HANDING_OVER
+        return self.child is None and self.ike.state in HANDING_OVER.get(self.ike.version, ())
 
     @property
     def replacing(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lab.substrate import pace
 from lab.wire.client import Client
+from lab.wire.messages import Message
 
 if TYPE_CHECKING:
     from conftest import LiveLab
@@ -39,14 +40,25 @@ class Running:
         while not predicate(self.lines):
             message = self._client.receive(deadline - time.monotonic())
             assert message is not None, f"no {what}; last: {self.lines[-20:]}"
-            assert "error" not in message, message
-            if "result" in message:
-                self.exit = message["result"]["exit"]
+            self._take(message)
+            if self.exit is not None:
                 assert predicate(self.lines), f"no {what}, and the command ended with {self.exit}: {self.lines[-20:]}"
                 break
-            data = b64decode(message.get("out", "")) + b64decode(message.get("err", ""))
-            *lines, self._buffer = (self._buffer + data).split(b"\n")
-            self.lines += [line.decode() for line in lines]
+
+    def lines_so_far(self) -> list[str]:
+        """Its lines, with those that have come and were not asked for yet."""
+        while self.exit is None and (message := self._client.receive(0.0)) is not None:
+            self._take(message)
+        return self.lines
+
+    def _take(self, message: Message) -> None:
+        assert "error" not in message, message
+        if "result" in message:
+            self.exit = message["result"]["exit"]
+            return
+        data = b64decode(message.get("out", "")) + b64decode(message.get("err", ""))
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        self.lines += [line.decode() for line in lines]
 
     def wait(self) -> int:
         self.wait_for(lambda _: self.exit is not None, "end")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
+from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
@@ -146,6 +147,19 @@ def remove(lab, hosts):
         lab.exec(None, ["ip", "netns", "delete", namespace(host)])
 
 
+@contextmanager
+def telling(lab, *endpoints):
+    """What fails in the block says what each endpoint and its charon said."""
+    try:
+        yield
+    except AssertionError as error:
+        for endpoint in endpoints:
+            error.add_note("\n".join(("an endpoint said:", *endpoint.lines_so_far()[-20:])))
+        logs = lab.exec(None, ["sh", "-c", "tail -n 40 /run/vpnlab-alone/*/charon.log"]).stdout
+        error.add_note(logs.decode(errors="replace"))
+        raise
+
+
 def look(lab, host):
     done = lab.exec(None, within(host, "sh", "-c", LOOK))
     assert done.returncode == 0, done.stderr
@@ -168,8 +182,9 @@ def test_two_endpoints_negotiate_exchange_routes_survive_a_kill_and_leave_nothin
     with lab.session() as one, lab.session() as other:
         cloud = Running(lab, one, alone("cloud", f"{THERE}/cloud"))
         idc = Running(lab, other, alone("idc", f"{THERE}/idc"))
-        is_ready(cloud, "172.16.1.0/24")
-        is_ready(idc, "10.0.1.0/24")
+        with telling(lab, cloud, idc):
+            is_ready(cloud, "172.16.1.0/24")
+            is_ready(idc, "10.0.1.0/24")
         ping = lab.exec(None, within("cloud", "ping", "-c", "3", "-W", "5", "-I", "10.0.1.1", "172.16.1.1"))
         assert ping.returncode == 0, ping.stdout
         counted = lab.exec(None, within("idc", "ip", "-s", "xfrm", "state"))
@@ -218,8 +233,9 @@ def test_an_endpoint_whose_ports_are_published_by_a_nat_is_the_other_end_of_a_pu
     with lab.session() as one, lab.session() as other:
         cloud = Running(lab, one, alone("cloud", f"{THERE}/cloud"))
         idc = Running(lab, other, alone("idc", f"{THERE}/idc"))
-        is_ready(cloud, "172.16.1.0/24")
-        is_ready(idc, "10.0.1.0/24")
+        with telling(lab, cloud, idc):
+            is_ready(cloud, "172.16.1.0/24")
+            is_ready(idc, "10.0.1.0/24")
         ping = lab.exec(None, within("idc", "ping", "-c", "3", "-W", "5", "-I", "172.16.1.1", "10.0.1.1"))
         assert ping.returncode == 0, ping.stdout
         states = lab.exec(None, within("cloud", "ip", "xfrm", "state")).stdout

@@ -30,7 +30,11 @@ def verdict(hand_overs: HandOvers, sas: TunnelSas | None, now: float, *, was_up:
     return hand_overs.verdict("hq/1", sas, was_up=was_up, now=now, patience_s=PATIENCE_S)
 
 
-@pytest.mark.parametrize("nowhere", [NOWHERE, listed()], ids=["where it starts", "where it is answered"])
+@pytest.mark.parametrize(
+    "nowhere",
+    [NOWHERE, listed(), listed(state=b"DELETING"), listed(state=b"DELETING", version=b"2")],
+    ids=["where it starts", "where it is answered", "the old SA alone", "the old SA of IKEv2 alone"],
+)
 def test_a_tunnel_is_still_up_while_its_child_is_listed_nowhere_for_a_moment(
     hand_overs: HandOvers, nowhere: TunnelSas
 ) -> None:
