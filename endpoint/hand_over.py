@@ -1,10 +1,11 @@
 """A replaced IKE SA hands its children over to the next one.
 
 IKEv2 rekeys, and the child is missing only from a listing that charon made while it moved. IKEv1 has no rekeying of an
-IKE SA: a new one is made, and takes the children along. Two things look otherwise than they are meanwhile. For a moment charon lists the child under neither SA, at the end that
-starts the new one as at the end that answers, and the tunnel seems to be down. Then the end that starts it lists the
-child under an SA that is not there yet, and the tunnel seems to be up as long as the child lives, though the peer may
-be dead: nothing but the new SA's first message asks whether it is there, and charon repeats that for ever.
+IKE SA: a new one is made, and takes the children along. Two things look otherwise than they are meanwhile. For a moment
+charon lists the child under neither SA, at the end that starts the new one as at the end that answers, and the tunnel
+seems to be down. Then the end that starts it lists the child under an SA that is not there yet, and the tunnel seems to
+be up as long as the child lives, though the peer may be dead: nothing but the new SA's first message asks whether it is
+there, and charon repeats that for ever.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from lab.errors import HostCannot
 from lab.plan.model import NodePlan
 
 CLAIM = "claim.json"
+SO_NETNS_COOKIE = 71  # Linux 5.14, asm-generic/socket.h; Python has no name for it
 IKE_PORTS = (500, 4500)  # RFC 7296 section 2, RFC 3948
 SCRATCH = "vpnlab-scratch"
 SCRATCH_IF_ID = 0x7FFFFFFF
@@ -107,9 +108,19 @@ def _read(directory: Path) -> Claim | None:
 
 
 def _namespace() -> str:
-    """This network namespace, told apart from all others of this boot."""
-    found = os.stat("/proc/self/ns/net")  # noqa: PTH116 - Path follows the same way, and reads no better
-    return f"{found.st_dev}:{found.st_ino}"
+    """This network namespace, told apart from all others that ever were: an inode's number is used again.
+
+    Raises HostCannot on a kernel before 5.14.
+    """
+    with socket.socket() as here:
+        try:
+            cookie = here.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
+        except OSError as error:
+            raise HostCannot(
+                f"this kernel does not tell network namespaces apart: {error.strerror}", mend="use Linux 5.14 or later"
+            ) from error
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot}:{int.from_bytes(cookie, sys.byteorder)}"
 
 
 def _refuse_others() -> None:

@@ -223,7 +223,8 @@ def test_an_endpoint_touches_nothing_where_somebody_elses_ipsec_lives(hosts):
     before = look(lab, "cloud")
     with lab.session() as client:
         cloud = Running(lab, client, alone("cloud", f"{THERE}/cloud"))
-        assert cloud.wait() == 3, cloud.lines
+        with telling(lab, cloud):
+            assert cloud.wait() == 3
     assert "this network namespace has IPsec or routes of somebody else: 1 SAs" in "\n".join(cloud.lines)
     assert look(lab, "cloud") == before
 
@@ -244,3 +245,15 @@ def test_an_endpoint_whose_ports_are_published_by_a_nat_is_the_other_end_of_a_pu
             endpoint.signal("TERM")
         for endpoint in (cloud, idc):
             assert endpoint.wait() == 0, endpoint.lines[-5:]
+
+
+def test_a_namespace_made_where_another_was_is_another_one(running_lab):
+    lab = running_lab
+    put_sources(lab, THERE)
+    asked = "from lab.runtime.premises import _namespace; print(_namespace())"
+    script = (
+        f"ip netns add again; ip netns exec again env PYTHONPATH={THERE} python3 -c '{asked}'; ip netns delete again"
+    )
+    one, other = (lab.exec(None, ["sh", "-ec", script]) for _ in range(2))
+    assert one.returncode == other.returncode == 0, one.stderr
+    assert one.stdout != other.stdout

@@ -42,6 +42,10 @@ class Namespace:
             raise EndpointError("nft ended with 1", mend="-")
 
 
+def test_a_namespace_is_itself():
+    assert premises._namespace() == premises._namespace()
+
+
 @pytest.fixture
 def namespace(monkeypatch):
     """A namespace with nothing in it."""
