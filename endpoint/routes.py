@@ -38,12 +38,16 @@ REMEMBERED = 65_536
 
 @dataclass(frozen=True, slots=True)
 class RouteChanges:
-    """What `set_routes` did. `failed` holds the reason, in the kernel's words, by prefix."""
+    """What `set_routes` did. `failed` holds the reason, in the kernel's words, by prefix.
+
+    `present` are the routes of this origin that the kernel has now.
+    """
 
     added: tuple[IPv4Network, ...]
     replaced: tuple[IPv4Network, ...]
     removed: tuple[IPv4Network, ...]
     failed: Mapping[IPv4Network, str]
+    present: Routes
 
 
 # linux/rtnetlink.h
@@ -55,31 +59,35 @@ _RTNEXTHOP = struct.Struct("=HBBi")  # length, flags, hops (weight - 1), ifindex
 _U32 = struct.Struct("=I")
 
 
-def set_routes(wanted: Routes, origin: Origin) -> RouteChanges:
+def set_routes(wanted: Routes, origin: Origin, known: Routes | None = None) -> RouteChanges:
     """Make the routes of this origin in the main table those that are wanted; others are not touched.
 
     A prefix that fails does not keep the others from being set. The second call changes nothing.
+    `known` are the routes of this origin that the kernel has, where that is known; else it is asked.
     """
     with Netlink() as kernel:
         interfaces = {name: index for index, name in socket.if_nameindex()}
-        failed: dict[IPv4Network, str] = {}
+        impossible: dict[IPv4Network, str] = {}
         possible: dict[IPv4Network, tuple[NextHop, ...]] = {}
         for prefix, hops in wanted.items():
             missing = [hop.interface for hop in hops if hop.interface not in interfaces]
             if missing or not hops:
-                failed[prefix] = f"no interface {', '.join(missing)}" if missing else "no next hop"
+                impossible[prefix] = f"no interface {', '.join(missing)}" if missing else "no next hop"
             else:
                 possible[prefix] = hops
-        present = _present(kernel, origin, interfaces)
+        present = dict(known) if known is not None else _present(kernel, origin, interfaces)
         added, replaced, removed = difference(possible, present)
         messages = [_delete(prefix, origin) for prefix in removed]
         ways = {hops: _way(hops, interfaces) for hops in {possible[prefix] for prefix in (*added, *replaced)}}
         messages += [_replace(prefix, origin, *ways[possible[prefix]]) for prefix in (*added, *replaced)]
         answers = kernel.request(messages)
-    for prefix, error in zip((*removed, *added, *replaced), answers, strict=True):
-        if error:
-            failed[prefix] = os.strerror(error)
-    return RouteChanges(_without(added, failed), _without(replaced, failed), _without(removed, failed), failed)
+    asked = (*removed, *added, *replaced)
+    refused = {prefix: os.strerror(error) for prefix, error in zip(asked, answers, strict=True) if error}
+    added, replaced, removed = (_without(prefixes, refused) for prefixes in (added, replaced, removed))
+    for prefix in removed:
+        del present[prefix]
+    present.update((prefix, possible[prefix]) for prefix in (*added, *replaced))
+    return RouteChanges(added, replaced, removed, impossible | refused, present)
 
 
 def routes(origin: Origin) -> dict[IPv4Network, tuple[NextHop, ...]]:

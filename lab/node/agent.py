@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Literal
 
 from pyroute2.netlink.exceptions import NetlinkError
 
@@ -22,23 +21,23 @@ from endpoint.errors import EndpointError
 from endpoint.filters import Filters
 from endpoint.interfaces import apply_interfaces, observe_interfaces, set_sysctls
 from endpoint.report import EndpointReport, InterfaceReport
-from endpoint.routes import BGP, STATIC, Origin, routes, set_routes
 from endpoint.shaping import apply_shapers
 from endpoint.source_routes import apply_source_routes
 from endpoint.tables import apply_filters, counters
 from endpoint.xfrm import apply_xfrm_interfaces
 from lab.loop import Loop, Timer
 from lab.node.bell import LinkBell
-from lab.node.coupling import Routes, carrying_interfaces, over_shut_ports, speaker_now
+from lab.node.coupling import carrying_interfaces, over_shut_ports, speaker_now
 from lab.node.filtering import filters_of
-from lab.node.forwarding import Forwarding, Learned, Offered, forwarding_of
+from lab.node.forwarding import Learned, Offered
 from lab.node.impairing import apply_impairments
+from lab.node.kernel_routes import KernelRoutes
 from lab.node.logs import bound_logs
 from lab.node.sampling import Sample, kept, sample, traffic
 from lab.plan.codec import from_json, to_json
 from lab.plan.impairments import UNIMPAIRED, Impairments
 from lab.plan.model import NodePlan
-from lab.plan.report import InstalledRoute, NodeReport, TunnelTraffic
+from lab.plan.report import NodeReport, TunnelTraffic
 from lab.wire.messages import Message
 
 LOOK_AGAIN_S = 5.0
@@ -47,10 +46,7 @@ LOOK_AGAIN_S = 5.0
 
 NOTHING_LEARNED: Learned = {}
 
-SHOWN_FAILURES = 5
-"""How many routes that the kernel refused a problem names (chosen: a line or two)."""
-
-ORIGINS: tuple[tuple[Literal["static", "bgp"], Origin], ...] = (("static", STATIC), ("bgp", BGP))
+ROUTES = {"static": "static routes", "bgp": "BGP routes"}
 
 
 class Agent:
@@ -76,8 +72,7 @@ class Agent:
         self._filters: Filters | None = None
         self._samples: tuple[Sample, ...] = ()
         self._offered: Offered = {}
-        self._forwarding = Forwarding({}, {})
-        self._forwarding_for: tuple[object, ...] = (None,) * 4
+        self._routes = KernelRoutes()
 
     def serve(self, send: Callable[[Message], None]) -> None:
         """Work until the loop is stopped, saying through `send` what is seen; then end the engines."""
@@ -165,7 +160,11 @@ class Agent:
             apply_shapers({})
             apply_xfrm_interfaces(())
 
-    def _look(self, answer: int | None = None) -> None:
+    def _hear_speaker(self) -> None:
+        """A peer with many routes sends them piece by piece; the whole table is not read again for each."""
+        self._look(at_routes=False)
+
+    def _look(self, answer: int | None = None, *, at_routes: bool = True) -> None:
         """Observe, move routes first (traffic before bookkeeping), then sessions, then report.
 
         Reporting takes at most half of the time: of many routes that come one after the other not every step is told.
@@ -182,7 +181,7 @@ class Agent:
         endpoint = self._observe_endpoint()
         self._take_endpoint_events()  # what it saw
         self._couple(plan, endpoint, ports)
-        self._set_routes(plan, self._carrying)
+        self._set_routes(plan, self._carrying, look=at_routes)
         self._mend_source_routes(plan, ports)
         if plan.speaker is not None and self._speaker is not None:
             with self._noting("speaker"):
@@ -195,11 +194,11 @@ class Agent:
             name=plan.name,
             written_at=time.time(),
             interfaces=ports,
-            routes=self._installed(),
+            routes=self._routes.installed(),
             problems=tuple(f"{part}: {text}" for part, text in sorted(self._problems.items())),
             endpoint=endpoint,
             speaker=self._speaker.report() if self._speaker else None,
-            offers=self._forwarding.offers,
+            offers=self._routes.offers,
             traffic=self._traffic(plan, ports),
         )
         self._tell(report, answer)
@@ -260,32 +259,12 @@ class Agent:
             self._make_source_routes(plan)
         self._ports_up = up
 
-    def _set_routes(self, plan: NodePlan, carrying: frozenset[str]) -> None:
+    def _set_routes(self, plan: NodePlan, carrying: frozenset[str], *, look: bool = True) -> None:
         learned = self._speaker.routes() if self._speaker else NOTHING_LEARNED
-        seen = (plan, learned, self._offered, carrying)
-        static_before = self._forwarding.static
-        if any(now is not before for now, before in zip(seen, self._forwarding_for, strict=True)):
-            self._forwarding = forwarding_of(*seen)
-            self._forwarding_for = seen
-        origins = [("static routes", self._forwarding.static, STATIC), ("BGP routes", self._forwarding.bgp, BGP)]
-        if static_before.keys() & self._forwarding.bgp.keys():  # what takes over is there before the other goes
-            origins.reverse()
-        for part, wanted, origin in origins:
-            self._set_origin(part, wanted, origin)
-
-    def _set_origin(self, part: str, wanted: Routes, origin: Origin) -> None:
-        with self._noting(part):
-            failed = set_routes(wanted, origin).failed
-            if failed:
-                listed = ", ".join(f"{prefix} ({why})" for prefix, why in list(failed.items())[:SHOWN_FAILURES])
-                raise EndpointError(f"{len(failed)} routes not installed: {listed}", mend="see `ip route` on the node")
-
-    def _installed(self) -> tuple[InstalledRoute, ...]:
-        found: list[InstalledRoute] = []
-        with self._noting("routes"):
-            for name, origin in ORIGINS:
-                found += [InstalledRoute(prefix, hops, name) for prefix, hops in routes(origin).items()]
-        return tuple(found)
+        self._routes.want(plan, learned, self._offered, carrying)
+        for origin in self._routes.order:
+            with self._noting(ROUTES[origin]):
+                self._routes.make(origin, look=look)
 
     def _traffic(self, plan: NodePlan, ports: tuple[InterfaceReport, ...]) -> tuple[TunnelTraffic, ...]:
         if plan.tables is None or plan.endpoint is None:
@@ -310,7 +289,7 @@ class Agent:
         charon = self._endpoint.filenos() if self._endpoint else ()
         exabgp = self._speaker.filenos() if self._speaker else ()
         self._watched = self._loop.watch_instead(
-            self._watched, dict.fromkeys(charon, self._hear_endpoint) | dict.fromkeys(exabgp, self._look)
+            self._watched, dict.fromkeys(charon, self._hear_endpoint) | dict.fromkeys(exabgp, self._hear_speaker)
         )
         wishes = (self._endpoint.due() if self._endpoint else None,
                   self._speaker.restart_due() if self._speaker else None)  # fmt: skip

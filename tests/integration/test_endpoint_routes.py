@@ -94,6 +94,18 @@ def test_a_route_moves_from_two_next_hops_to_one_and_goes():
 
 
 @pytest.mark.usefixtures("namespace")
+def test_what_is_known_need_not_be_read_and_what_is_present_afterwards_is_told():
+    other = IPv4Network("10.9.0.0/16")
+    present = set_routes({PREFIX: (LEFT,)}, BGP).present
+    assert present == {PREFIX: (LEFT,)}
+    present = set_routes({other: (RIGHT,), PREFIX: (RIGHT,)}, BGP, present).present
+    assert present == routes(BGP) == {other: (RIGHT,), PREFIX: (RIGHT,)}
+    changes = set_routes({other: (NextHop("nowhere"),)}, BGP, present)
+    assert (set(changes.removed), changes.present) == ({PREFIX, other}, {})
+    assert routes(BGP) == {}
+
+
+@pytest.mark.usefixtures("namespace")
 def test_routes_of_another_origin_are_left_alone():
     set_routes({PREFIX: (LEFT,)}, STATIC)
     set_routes({PREFIX: (RIGHT,)}, BGP)

@@ -35,7 +35,7 @@ class Namespace:
     def set_routes(self, wanted, origin):
         assert wanted == {}
         removed = self.routes.pop(origin, ())
-        return RouteChanges((), (), removed, {})
+        return RouteChanges((), (), removed, {}, {})
 
     def apply_filters(self, _):
         if self.refuses_filters:
