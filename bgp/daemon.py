@@ -22,9 +22,11 @@ import os
 import pwd
 import select
 import signal
+import socket
 import subprocess
 import sys
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -73,6 +75,10 @@ SETTINGS = {
 SETTLED_MS = 200
 
 ADMINISTRATIVE_SHUTDOWN = 2  # RFC 4486, a subcode of Cease
+
+# Connections of sessions that were ceased, the last few. Chosen: more than a border gateway has tunnels.
+PARTING: deque[socket.socket] = deque()
+MOST_PARTING = 32
 
 # A session is given so many turns to write its last message. Chosen: it takes three where the peer reads.
 MOST_TURNS = 50
@@ -212,16 +218,23 @@ def cease(_api: object, reactor: Reactor, _service: str, line: str, _use_json: b
     """Our command of ExaBGP's API, `cease PEER`: end the session with a NOTIFICATION, and before the next command.
 
     A neighbor that is taken out of the configuration is only hung up on, and the API's `teardown` acts some turns
-    later, when the neighbor may be gone.
+    later, when the neighbor may be gone. The connection is only shut, and stays open for what the peer still sends: a
+    closed one would answer that with a reset, and a peer that is reset while it writes does not read why.
     """
     for key in reactor.established_peers():
         peer = reactor._peers[key]  # noqa: SLF001 - no other way to it
         if str(peer.neighbor["peer-address"]) == line.rsplit(maxsplit=1)[-1]:
+            parting = peer.proto.connection.io.dup()
             peer.teardown(ADMINISTRATIVE_SHUTDOWN)
             for _ in range(MOST_TURNS):
                 if peer.proto is None:
                     break
                 peer.run()
+            with contextlib.suppress(OSError):  # the peer has reset it
+                parting.shutdown(socket.SHUT_WR)
+            PARTING.append(parting)
+            if len(PARTING) > MOST_PARTING:
+                PARTING.popleft().close()
     return True
 
 

@@ -14,6 +14,8 @@ def best_paths(paths: Iterable[Path]) -> tuple[Path, ...]:
     leave ECMP. The order is that of the neighbors' names, so that equal input gives equal output.
     """
     candidates = tuple(paths)
+    if len(candidates) == 1:
+        return candidates
     for prefer in (shortest_as_path,):
         candidates = prefer(candidates)
     return tuple(sorted(candidates, key=lambda path: path.neighbor))

@@ -21,7 +21,11 @@ RESIDENTS: dict[NodeKind, str] = {"namespaces": "lab.runtime.guest", "containers
 """The module that is started in the guest."""
 IN_CONTAINERS = ("lab.runtime.contained", "lab.runtime.alone", "lab.runtime.health", "lab.control.conducting")
 """The modules that are started in containers."""
-CONTAINER_FILES = ("Dockerfile", "install", "libraries.txt", "healthy")
+COMMAND = ("lab.cli.main", "lab.cli.verbs.endpoint")
+"""The command in containers, with the one verb that is meant for there: verbs are imported by name."""
+CONTAINER_FILES = (
+    "Dockerfile", "install", "libraries.txt", "healthy", "image/packages.txt", "image/command-packages.txt",
+)  # fmt: skip
 """The files of compose/ from which the containers' image is built."""
 
 
@@ -50,11 +54,10 @@ def read_recipe(nodes: NodeKind = "namespaces") -> Recipe:
     programs: tuple[str, ...] = (RESIDENTS[nodes],)
     beside = {"resident": f"{RESIDENTS[nodes]}\n".encode()}
     if nodes == "containers":
-        packages += folder.joinpath("docker-packages.txt").read_text()
+        packages += "".join(folder.joinpath(f"{kind}-packages.txt").read_text() for kind in ("docker", "command"))
         modules += folder.joinpath("docker-modules.txt").read_text()
-        programs += IN_CONTAINERS
+        programs += IN_CONTAINERS + COMMAND
         beside |= {f"compose/{name}": compose.joinpath(name).read_bytes() for name in CONTAINER_FILES}
-        beside["compose/image/packages.txt"] = folder.joinpath("packages.txt").read_bytes()
     return Recipe(
         packages=package_names(packages),
         modules=modules,

@@ -168,6 +168,64 @@ def test_compose_brings_the_rendered_file_up_without_vpnlab(lab):
     assert_nothing_is_left(lab)
 
 
+ALONE = (
+    "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--cap-add", "NET_RAW", "--cap-add", "NET_BIND_SERVICE",
+    "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp",  # noqa: S108
+    "--sysctl", "net.ipv4.ip_forward=1", "--sysctl", "net.ipv4.fib_multipath_hash_policy=1",
+    "--sysctl", "net.ipv4.conf.all.rp_filter=0", "--sysctl", "net.ipv4.conf.default.rp_filter=0",
+)  # fmt: skip
+"""The rights and kernel parameters of docs/endpoint.md."""
+ENDPOINT = """
+vpnlab_endpoint: 1
+name: {side}
+side: {side}
+timers: fast
+cloud_asn: 65000
+customer_asn: 65010
+announce: [{announced}]
+tunnels:
+  - {{cloud_address: 198.51.100.2, customer_address: 198.51.100.3, inner: 169.254.10.0/30, psk_file: key}}
+"""
+SIDES = {"cloud": ("198.51.100.2", "10.0.1.0/24"), "idc": ("198.51.100.3", "172.16.1.0/24")}
+
+
+def test_two_endpoints_each_of_one_small_file_and_one_docker_run_negotiate_and_exchange_routes(lab):
+    """The lab's containers are gone by now. Neither end knows of the other but by its file."""
+    folder = "/tmp/office"  # noqa: S108 - beside the nodes
+    script = [f"mkdir -m 700 {folder}", f"umask 077; echo key-of-the-tunnel >{folder}/key"]
+    for side, (_, announced) in SIDES.items():
+        script.append(f"cat >{folder}/{side}.yaml <<'END'{ENDPOINT.format(side=side, announced=announced)}END")
+    assert lab.exec(None, ["sh", "-ec", "\n".join(script)]).returncode == 0
+    docker(lab, "network", "create", "--driver", "macvlan", "--internal", "--subnet", "198.51.100.0/24", "office")
+    try:
+        for side, (address, _) in SIDES.items():
+            docker(lab, "run", "--detach", "--name", side, "--network", "office", "--ip", address, *ALONE,
+                   "--volume", f"{folder}:/office:ro", "vpnlab/node",
+                   "vpnlab", "endpoint", "run", f"/office/{side}.yaml")  # fmt: skip
+        for side, route in (("cloud", "172.16.1.0/24"), ("idc", "10.0.1.0/24")):
+            wanted = (" ready: 1 tunnels up, 1 BGP", f" route {route} (bgp) over xfrm1")
+            until_said(lab, side, wanted)
+            docker(lab, "exec", side, "vpnlab", "endpoint", "healthy")
+        for side in SIDES:
+            docker(lab, "stop", "--time", "20", side)
+            assert docker(lab, "inspect", "--format", "{{.State.ExitCode}}", side) == "0\n"
+    finally:
+        lab.exec(None, ["docker", "rm", "--force", *SIDES])
+        lab.exec(None, ["docker", "network", "rm", "office"])
+    assert_nothing_is_left(lab)
+
+
+def until_said(lab, name, wanted, *, within_s=60):
+    """What a container has said, once all that is wanted is in it."""
+    deadline = time.monotonic() + within_s * pace.slowness()
+    while True:
+        done = lab.exec(None, ["docker", "logs", name])
+        said = (done.stdout + done.stderr).decode()
+        if all(text in said for text in wanted):
+            return said
+        assert time.monotonic() < deadline, said
+
+
 def assert_nothing_is_left(lab):
     assert docker(lab, "ps", "--all", "--quiet") == ""
     assert sorted(docker(lab, "network", "ls", "--format", "{{.Name}}").split()) == ["host", "none"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 
 import pytest
 from flows import udp_flows
 from rekeying import rekey
 
-from lab.cloud.rates import TunnelCounters, rates_between
+from lab.cloud.rates import TunnelCounters, TunnelRates, rates_between
+from lab.node.agent import LOOK_AGAIN_S
+from lab.node.sampling import WINDOW_S
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -24,6 +26,8 @@ COUNTERS = (
     "packets_out",
     "packets_in",
 )
+
+RATES = tuple(field.name for field in fields(TunnelRates))
 
 
 def counted(lab):
@@ -70,6 +74,29 @@ def test_the_rates_of_status_are_those_of_the_reported_counters(running_lab):
         each["tunnel"]: asdict(rates_between(TunnelCounters(**each["earlier"]), TunnelCounters(**each["latest"])))
         for each in reported
     }
+
+
+def test_the_rates_that_are_shown_are_those_of_the_traffic(running_lab):
+    lab = running_lab
+    window = str(round(WINDOW_S + LOOK_AGAIN_S))
+    with udp_flows(lab, flows=8, rate=200) as losses:
+        assert lab.vpnlab("ping", "-c", window, "vm1", "hq-host").returncode == 0  # a packet a second over each tunnel
+        told = json.loads(lab.vpnlab("status", "-f", "json").stdout)
+    (connection,) = told["vpn_connections"]
+    shown = {name: sum(tunnel["rates"][name] for tunnel in connection["tunnels"]) for name in RATES}
+    out, back = losses.rate["cloud"], losses.rate["idc"]
+    assert out > 150
+    assert shown == pytest.approx(
+        {
+            "out_before_encryption_bps": 8 * INNER * out,
+            "out_encrypted_bps": 8 * OUTER * out,
+            "in_encrypted_bps": 8 * OUTER * back,
+            "in_after_decryption_bps": 8 * INNER * back,
+            "out_packets_per_s": out,
+            "in_packets_per_s": back,
+        },
+        rel=0.15,
+    )
 
 
 def test_the_table_and_the_view_of_one_tunnel_show_them(running_lab):
