@@ -24,7 +24,7 @@ QUIET = ("bgp-session", "route", "tunnel-disable")
 PLAYED = (*QUIET, "port", "blackhole", "kill exabgp", "kill charon")
 SEEN_PORT_MS, BLACKHOLE_MS, PRODUCTION_BLACKHOLE_MS = 100.0, 3500.0, 31_000.0
 BACK_S = 30.0
-COMMAND_S = 400.0
+COMMAND_S = 700.0
 PROBES_PORT = 9000
 
 COUNTING = """
@@ -48,17 +48,20 @@ def play(lab, *args):
 def failover(lab, *args, expected=0):
     """The report of a command that ends with this code; skips where this host was too busy to be measured on."""
     report, done = play(lab, *args)
-    skip_unless_measured(phase for trial in report.trials for phase in trial.phases)
+    for trial in report.trials:
+        for phase in trial.phases:
+            measured([phase])
     assert done.returncode == expected, done.stderr
     return report
 
 
-def skip_unless_measured(phases):
-    """Skip with the prober's own words where it could not keep its schedule: such figures show nothing."""
-    for phase in phases:
-        for direction in phase.directions:
-            if direction.lateness.refusal:
-                pytest.skip(f"what {direction.sender} sent in a {phase.name} phase: {direction.lateness.refusal}")
+def measured(phases):
+    """Those in which the prober kept its schedule; the figures of others show nothing. Skips where none is."""
+    phases = tuple(phases)
+    found = [phase for phase in phases if not any(d.lateness.refusal for d in phase.directions)]
+    if not found:
+        pytest.skip("; ".join(f"{p.name}: {d.lateness.refusal}" for p in phases for d in p.directions))
+    return found
 
 
 @contextmanager
@@ -91,8 +94,7 @@ def played(battered_lab):
 def phases(report, fault, name):
     found = [phase for t in report.trials if t.fault == fault for phase in t.phases if phase.name == name]
     assert len(found) == RUNS
-    skip_unless_measured(found)
-    return found
+    return measured(found)
 
 
 def lost(phase):
@@ -102,6 +104,7 @@ def lost(phase):
 def note_figures(record_property, report, fault):
     for name in ("fault", "restore"):
         found = phases(report, fault, name)
+        record_property(f"{fault}, {name}: measured", f"{len(found)} of {RUNS}")
         record_property(f"{fault}, {name}: lost", [lost(phase) for phase in found])
         record_property(
             f"{fault}, {name}: outage ms",
@@ -113,8 +116,7 @@ def test_the_load_is_a_thousand_packets_a_second_over_sixteen_flows_and_the_prob
     report, _ = played
     assert (report.load.rate, report.load.flows) == (1000.0, 16)
     baselines = [phase for trial in report.trials for phase in trial.phases if phase.name == "baseline"]
-    skip_unless_measured(baselines)
-    assert all(d.lateness.rate >= 950 for phase in baselines for d in phase.directions)
+    assert all(d.lateness.rate >= 950 for phase in measured(baselines) for d in phase.directions)
 
 
 @pytest.mark.parametrize("fault", QUIET)
@@ -122,7 +124,8 @@ def test_traffic_leaves_a_tunnel_and_comes_back_without_losing_a_packet(played, 
     report, _ = played
     note_figures(record_property, report, fault)
     for name in ("fault", "restore"):
-        assert [lost(phase) for phase in phases(report, fault, name)] == [{"cloud": 0, "idc": 0}] * RUNS
+        for phase in phases(report, fault, name):
+            assert lost(phase) == {"cloud": 0, "idc": 0}
 
 
 def test_the_side_that_sees_its_port_go_down_is_over_at_once_and_the_other_one_within_its_timers(
