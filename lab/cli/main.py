@@ -47,6 +47,7 @@ VERBS = {
     "image": Verb("image", "Build, list and remove the images that machines boot."),
     "version": Verb("version", "Print the version."),
 }
+PROGRAM = "vpnlab"
 ALIASES = {"deploy": "up", "destroy": "down", "inspect": "status"}
 """What containerlab calls them."""
 
@@ -132,7 +133,7 @@ def main() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup(1) has SIGHUP ignored
             signal.signal(number, signal.default_int_handler)
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name=PROGRAM, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -159,3 +160,7 @@ def _open_missing_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+if __name__ == "__main__":
+    main()

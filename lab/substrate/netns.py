@@ -48,20 +48,19 @@ class Netns:
             ) from error
 
     def create_link(self, link: LinkPlan) -> None:
-        """Join two nodes by a veth pair with the planned names and MAC addresses, both ends down."""
-        a, b = (
-            os.open(namespaces.NETNS_DIRECTORY / namespace_name(self._lab, end.node), os.O_RDONLY | os.O_CLOEXEC)
-            for end in (link.a, link.b)
-        )
+        """Join two nodes by a veth pair with the planned names and MAC addresses, both ends down.
+
+        Asked for from within the first: a kernel (Linux 6.12) refuses a name that the asker's namespace has.
+        """
+        there = os.open(namespaces.NETNS_DIRECTORY / namespace_name(self._lab, link.b.node), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            with IPRoute() as netlink:
+            with namespaces.visiting(namespace_name(self._lab, link.a.node)), IPRoute() as netlink:
                 netlink.link(
                     "add",
                     kind="veth",
                     ifname=link.a.interface,
                     address=link.a.mac,
-                    net_ns_fd=a,
-                    peer={"ifname": link.b.interface, "address": link.b.mac, "net_ns_fd": b},
+                    peer={"ifname": link.b.interface, "address": link.b.mac, "net_ns_fd": there},
                 )
         except NetlinkError as error:
             raise HostCannot(
@@ -69,8 +68,7 @@ class Netns:
                 mend="see `vpnlab doctor`",
             ) from error
         finally:
-            os.close(a)
-            os.close(b)
+            os.close(there)
 
     def delete_link(self, link: LinkPlan) -> None:
         """Remove a link; one that went with its node is fine."""

@@ -25,7 +25,7 @@ from lab.substrate.netns import Netns
 KINDS: dict[str, Callable[[str], Substrate]] = {"netns": Netns, "docker": Docker}
 LAB = "contract"
 FIRST = LinkPlan(LinkEnd("a", "eth0", "02:76:00:00:00:01"), LinkEnd("b", "wan1", "02:76:00:00:00:02"))
-SECOND = LinkPlan(LinkEnd("a", "eth1", "02:76:00:00:00:03"), LinkEnd("b", "wan2", "02:76:00:00:00:04"))
+SECOND = LinkPlan(LinkEnd("a", "lan1", "02:76:00:00:00:03"), LinkEnd("b", "wan2", "02:76:00:00:00:04"))
 ADDRESSES = {"a": "192.0.2.1", "b": "192.0.2.2"}
 
 
@@ -66,8 +66,13 @@ def a_link_carries_frames(tried: Tried) -> None:
     tried.run("a", "ping", "-c", "1", "-w", "20", ADDRESSES["b"])
 
 
-def nodes_that_exist_are_linked(tried: Tried) -> None:
-    tried.lab.make([], [SECOND])
+def nodes_that_exist_are_linked_by_names_that_are_taken_outside(tried: Tried) -> None:
+    with IPRoute() as netlink:
+        netlink.link("add", kind="dummy", ifname=SECOND.a.interface)
+        try:
+            tried.lab.make([], [SECOND])
+        finally:
+            netlink.link("del", ifname=SECOND.a.interface)
     assert tried.macs("a") == {FIRST.a.mac, SECOND.a.mac}
     assert tried.macs("b") == {FIRST.b.mac, SECOND.b.mac}
 
@@ -113,7 +118,7 @@ PROMISES = (
     nodes_are_made_and_found,
     both_ends_of_a_link_have_the_planned_addresses,
     a_link_carries_frames,
-    nodes_that_exist_are_linked,
+    nodes_that_exist_are_linked_by_names_that_are_taken_outside,
     a_link_is_removed_from_both_nodes,
     a_command_in_a_node_has_its_host_name_and_no_other_nodes_interfaces,
     a_command_that_is_killed_says_by_what,
