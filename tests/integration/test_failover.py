@@ -263,8 +263,10 @@ def test_with_the_cloud_s_own_timers_a_black_hole_is_found_by_whichever_runs_out
     slow = tmp_path / "production.vpnlab.yaml"
     slow.write_text(yaml.safe_dump(spec | {"timers": "production"}, sort_keys=False))
     assert lab.vpnlab("apply", "-t", str(slow)).returncode == 0
-    (trial,) = failover(lab, "--fault", "blackhole", "--tunnel", "hq-1").trials
-    fault = trial.phases[1]
+    report, _ = play(lab, "--fault", "blackhole", "--tunnel", "hq-1")
+    (trial,) = report.trials
+    assert [v.outcome for v in trial.verdicts if v.question.startswith("traffic")] == ["passed"] * 2
+    (fault,) = measured(phase for phase in trial.phases if phase.name == "fault")
     for direction in fault.directions:
         record_property(f"from {direction.sender}", f"{direction.outage_s:.1f} s, {direction.detected_by}")
         assert direction.detected_by in {"DPD", "hold timer"}
