@@ -39,8 +39,8 @@ lint: venv
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
 
-bench: programs ## Measure a lab's start and end beside the shortest script, and what failures cost
-	@$(BIN)/python -m bench --failover 3
+bench: programs ## Measure a lab beside the shortest script, many connections, routes beside BIRD, and what failures cost
+	@$(BIN)/python -m bench --connections 1 5 10 --routes 300 3000 30000 --failover 3
 
 image: programs ## Build the guest's image now (lab-up does it when it is missing)
 	@$(BIN)/vpnlab image build

@@ -45,7 +45,7 @@ def wait_for(path: str) -> bool:
     while not Path(path).exists():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(0.02)  # Python has no inotify
     return True
 
 
@@ -84,7 +84,7 @@ def try_reaping() -> None:
     ).stdout.strip()
     deadline = time.monotonic() + DEADLINE_S
     while Path(f"/proc/{orphan}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(0.02)  # a pidfd tells of the end, and nothing tells of the reaping
     tell("orphans are reaped", not Path(f"/proc/{orphan}").exists(), orphan)
 
 

@@ -76,7 +76,7 @@ def send(protocol: str, address: str, bps: float, seconds: float) -> None:
             while sent < passed * bps / 8:
                 sender.sendto(bytes(PAYLOAD), (address, PORT))
                 sent += PAYLOAD + UDP_HEADERS
-            time.sleep(0.005)
+            time.sleep(0.005)  # the pace: what is due by then goes out together
         return
     with socket.create_connection((address, PORT)) as sender:
         sender.settimeout(SILENCE_S)
