@@ -31,11 +31,13 @@ from lab.plan.codec import from_json
 from lab.plan.model import LabPlan
 from lab.plan.report import LabEvent, LabReport, NodeStatus
 from lab.substrate import pace
+from lab.substrate.microvm.qemu import CONSOLE_LOG
 from lab.wire.client import Client, error_of
 from lab.wire.messages import Message
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ha.vpnlab.yaml"
 PIECE = 1 << 16
+CONSOLE_CHARACTERS = 20_000
 VPNLAB = "from lab.cli.main import main; main()"
 
 
@@ -207,7 +209,16 @@ def lab_that_ends(name: str) -> Iterator[LiveLab]:
     try:
         yield lab
     finally:
+        tell_of_a_panic(lab)
         lab.down()
+
+
+def tell_of_a_panic(lab: LiveLab) -> None:
+    """Print the whole trace of a guest's kernel that has panicked: messages have its first line alone."""
+    console = lab.directory / CONSOLE_LOG
+    said = console.read_text(errors="replace") if console.exists() else ""
+    if "Kernel panic" in said:
+        print(f"\n{lab.name}: {console.name}:\n{said[-CONSOLE_CHARACTERS:]}")  # noqa: T201 - shown with what failed
 
 
 def bring_up_or_skip(lab: LiveLab, topology: Path = EXAMPLE) -> None:
