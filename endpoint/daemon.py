@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -20,6 +21,7 @@ END_WITHIN_S = 1.0
 # sun_path holds 108 bytes (unix(7)); the sockets' names need ten of them.
 _LONGEST_DIRECTORY = 96
 _CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
+_ELSEWHERE = 0  # the pid of a process that this PID namespace does not hold
 
 
 class Daemon:
@@ -110,6 +112,8 @@ def end_leftover(vici: Path) -> None:
     try:
         pidfd = os.pidfd_open(pid)
     except OSError as error:
+        if pid != _ELSEWHERE and error.errno in (errno.ESRCH, errno.EINVAL):
+            return  # gone meanwhile; Linux 6.12 says EINVAL where its process group or session lives on
         raise EndpointError(
             f"another charon listens on {vici} and cannot be ended: {error}", mend="end it, or use another directory"
         ) from error

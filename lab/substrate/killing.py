@@ -7,6 +7,8 @@ import select
 import signal
 from collections.abc import Callable, Iterable
 
+from lab.substrate import process
+
 KILL_DEADLINE_S = 10.0
 """Seconds that a killed process is given to vanish (chosen: charon's memory is freed in well under one)."""
 MOST_ROUNDS = 20
@@ -38,9 +40,8 @@ def _session_of(pid: int) -> int | None:
 
 
 def _kill(pid: int) -> None:
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
+    pidfd = process.opened(pid)
+    if pidfd is None:
         return
     try:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)

@@ -6,6 +6,7 @@ A pid alone may have been given to somebody else in the meantime.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import shutil
@@ -87,14 +88,28 @@ def tied(argv: list[str]) -> list[str]:
     ]
 
 
+def opened(pid: int) -> int | None:
+    """A pidfd for the process, which the caller closes, or None when there is no process of this number.
+
+    Of a number that is still a process group's or session's, whose leader is gone, Linux 6.12 says EINVAL, 6.18 ESRCH.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return None
+        raise
+
+
 def end(process: Process, *, grace_s: float) -> None:
     """Ask the process to end (SIGTERM), make it (SIGKILL) after `grace_s`, and wait until it is gone.
 
     The signals go through a pidfd whose start time was checked, so they hit nobody else.
     """
-    try:
-        descriptor = os.pidfd_open(process.pid)
-    except ProcessLookupError:
+    descriptor = opened(process.pid)
+    if descriptor is None:
         return
     try:
         if observe(process.pid) == process:

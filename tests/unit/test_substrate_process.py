@@ -1,3 +1,4 @@
+import errno
 import os
 import select
 import subprocess
@@ -41,6 +42,31 @@ def test_a_process_that_is_no_more_is_not_found():
     assert process.search("a mark that nobody carries") is None
     assert process.observe(2**22 + 1) is None
     process.end(process.Process(2**22 + 1, 0), grace_s=1)
+
+
+def refusing(number):
+    def open_none(pid):
+        raise OSError(number, os.strerror(number), pid)
+
+    return open_none
+
+
+def test_a_process_whose_group_outlives_it_is_gone_whatever_the_kernel_calls_that(monkeypatch):
+    """Linux 6.12 says EINVAL of a number that is none but a group's or session's, 6.18 says ESRCH."""
+    argv = ["/bin/sh", "-c", "exec 3<&0; cat <&3 & exit 0"]
+    leader = subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True)
+    leader.wait()
+    process.end(process.Process(leader.pid, 0), grace_s=1)
+    assert process.opened(leader.pid) is None
+    leader.stdin.close()
+    monkeypatch.setattr(os, "pidfd_open", refusing(errno.EINVAL))
+    assert process.opened(leader.pid) is None
+
+
+def test_a_descriptor_that_cannot_be_had_is_an_error(monkeypatch):
+    monkeypatch.setattr(os, "pidfd_open", refusing(errno.EMFILE))
+    with pytest.raises(OSError, match="Too many open files"):
+        process.opened(os.getpid())
 
 
 def test_a_zombie_counts_as_gone(child):
