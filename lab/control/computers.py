@@ -145,6 +145,7 @@ class ThisHost:
             client.call("shutdown", deadline_s=_answer_s())
         self._kill_daemon()
         self._substrate_of(self._name).destroy()
+        daemon.remove_files(self._name)
 
     def _kill_daemon(self) -> None:
         found = daemon.find(self._directory)

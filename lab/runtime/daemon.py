@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from lab.errors import HostCannot
@@ -49,6 +50,14 @@ def start(directory: Path, program: str = "lab.runtime.serving") -> None:
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2]
         raise HostCannot(f"the lab process does not start: {last}", mend="`vpnlab doctor` tries what it needs")
+
+
+def remove_files(name: str) -> None:
+    """Remove what the nodes of a lab have written: the engines' files and logs. Nothing of them may run any more."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(RUN_DIRECTORY / name)
+    with suppress(OSError):  # other labs are there, or nothing is
+        RUN_DIRECTORY.rmdir()
 
 
 def find(directory: Path) -> Process | None:

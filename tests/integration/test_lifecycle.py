@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.control.paths import lab_directory, labs_directory
+from lab.runtime import daemon
 from lab.substrate import namespaces, pace
 from lab.substrate.microvm import machine
 
@@ -38,7 +39,7 @@ def identity(lab):
 def traces(name):
     """What there is of a lab on this host: processes that name its machine, namespaces, files."""
     found = machine.find(lab_directory(name))
-    files = [str(path) for path in labs_directory().glob(f"{name}*")]
+    files = [str(path) for folder in (labs_directory(), daemon.RUN_DIRECTORY) for path in folder.glob(f"{name}*")]
     return [*([f"qemu {found.pid}"] if found else []), *namespaces.names(f"vpnlab.{name}."), *files]
 
 

@@ -1,0 +1,23 @@
+from lab.control.computers import ThisHost
+from lab.runtime import daemon
+
+
+class NoNodes:
+    """A substrate whose nodes are gone."""
+
+    def destroy(self):
+        pass
+
+
+def test_a_lab_of_this_host_leaves_no_files_of_its_nodes_and_those_of_other_labs_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(daemon, "RUN_DIRECTORY", tmp_path / "run")
+    for name in ("one", "other"):
+        node = tmp_path / "run" / name / "bgw1"
+        node.mkdir(parents=True)
+        (node / "charon.log").touch()
+    ThisHost("one", "no.program", lambda _: NoNodes()).stop()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["other"]
+    ThisHost("other", "no.program", lambda _: NoNodes()).stop()
+    ThisHost("other", "no.program", lambda _: NoNodes()).stop()
+    assert not (tmp_path / "run").exists()
