@@ -11,10 +11,11 @@ from lab.control.computers import Computer, computer_of
 from lab.control.concern import amiss_as_before
 from lab.control.fault import noted_fault
 from lab.control.keys import keys_of
+from lab.control.patience import ready_s
 from lab.control.progress import Progress, Stopwatch
 from lab.control.readiness import lacks, lacks_of_drain, lacks_of_stand_in
 from lab.control.status import REPORT_S, known
-from lab.control.up import READY_S, give, not_ready
+from lab.control.up import give, not_ready
 from lab.control.wanted import Wanted, recalled, remember
 from lab.control.watching import watch_until_nothing_lacks
 from lab.plan.codec import digest, from_json, to_json
@@ -72,11 +73,11 @@ def change_lab(name: str, edit: Edit, *, dry_run: bool, timeout_s: float | None,
         # What an interrupted change or a fault has left is undone by this one, so then all is awaited.
         is_undisturbed = seen.plan_digest == digest(running) and noted_fault(name) is None
         lacking_before = lacks(running, seen) if is_undisturbed else ()
-        undrained = _drain(computer, running, compiled.plan, progress)
+        patience_s = ready_s(compiled.plan, place.substrate)
+        undrained = _drain(computer, running, compiled.plan, patience_s, progress)
         remember(Wanted(spec, compiled.allocations), then.keys)
-        timeout_s = timeout_s or READY_S * pace.slowness()
         amiss = _carry_out(
-            computer, compiled.plan, then.keys, timeout_s, progress,
+            computer, compiled.plan, then.keys, patience_s, timeout_s or patience_s, progress,
             lambda missing: amiss_as_before(running, compiled.plan, lacking_before, missing),
         )  # fmt: skip
         return Change(name, found, done=True, undrained=undrained, amiss=amiss)
@@ -87,7 +88,9 @@ def _look(computer: Computer) -> LabReport:
         return from_json(LabReport, client.call("report", deadline_s=REPORT_S * pace.slowness()))
 
 
-def _drain(computer: Computer, running: LabPlan, then: LabPlan, progress: Progress) -> tuple[Lack, ...]:
+def _drain(
+    computer: Computer, running: LabPlan, then: LabPlan, patience_s: float, progress: Progress
+) -> tuple[Lack, ...]:
     """Take the traffic off what goes, and wait until it is off; what still carried some when the time was over.
 
     Both ends of tunnels that go withdraw what they announce. Static routes that are there once BGP is switched off are
@@ -100,7 +103,7 @@ def _drain(computer: Computer, running: LabPlan, then: LabPlan, progress: Progre
     timeout_s = DRAIN_S * pace.slowness()
     with computer.connect() as client:
         empty = to_json(drained(plan, tunnels))
-        client.call("apply", deadline_s=READY_S * pace.slowness(), plan=empty, keys=record.read_keys(plan.name))
+        client.call("apply", deadline_s=patience_s, plan=empty, keys=record.read_keys(plan.name))
         _, missing = watch_until_nothing_lacks(
             client, plan.name,
             lambda report: (*lacks_of_stand_in(running, plan, report), *lacks_of_drain(plan, tunnels, report)),
@@ -111,7 +114,7 @@ def _drain(computer: Computer, running: LabPlan, then: LabPlan, progress: Progre
 
 
 def _carry_out(
-    computer: Computer, plan: LabPlan, keys: Mapping[str, str], timeout_s: float, progress: Progress,
+    computer: Computer, plan: LabPlan, keys: Mapping[str, str], patience_s: float, timeout_s: float, progress: Progress,
     not_awaited: Callable[[tuple[Lack, ...]], tuple[Lack, ...]],
 ) -> tuple[Lack, ...]:  # fmt: skip
     """Give a plan and wait until it is so, but for what is not awaited; returns what of that lacks."""
@@ -123,7 +126,7 @@ def _carry_out(
 
     watch = Stopwatch(time.monotonic, progress)
     with computer.connect() as client:
-        give(client, plan, keys)
+        give(client, plan, keys, patience_s)
         report, missing = watch_until_nothing_lacks(client, plan.name, awaited, timeout_s, _saying(watch), afresh=True)
     if missing:
         raise not_ready(plan.name, timeout_s, missing)

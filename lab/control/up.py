@@ -11,6 +11,7 @@ from lab.control import record
 from lab.control.computers import Computer, any_computer_of, choose_place, computer_of, place_of
 from lab.control.fault import forget_fault, noted_fault
 from lab.control.keys import keys_of
+from lab.control.patience import ready_s
 from lab.control.pings import PingAnswer, ping_tunnels
 from lab.control.progress import PhaseTime, Progress, Stopwatch
 from lab.control.readiness import lacks, reached_phases
@@ -26,8 +27,6 @@ from lab.spec.model import LabSpec
 from lab.substrate import pace
 from lab.wire.client import Client, LabGone
 
-READY_S = 60.0
-"""Seconds that a lab is given to become ready, on the reference host (scaled by this host's slowness)."""
 ANSWER_S = 5.0
 """Seconds for a report from a lab that runs already, on the reference host."""
 
@@ -70,13 +69,14 @@ def bring_up(spec: LabSpec, *, substrate: str, use_snapshot: bool, timeout_s: fl
                 watch.doing("making nodes and links")
                 keys = keys_of(spec, compiled)
                 remember(Wanted(spec, compiled.allocations), keys)
-                give(client, plan, keys)
+                patience_s = ready_s(plan, place.substrate)
+                give(client, plan, keys, patience_s)
             except BaseException:
                 if started:  # without its plan a lab is nothing that one could look at
                     _clear(plan.name, place)
                     record.forget(plan.name)
                 raise
-            report = _await_ready(client, plan, timeout_s or READY_S * pace.slowness(), watch, started=started)
+            report = _await_ready(client, plan, timeout_s or patience_s, watch, started=started)
         with computer.connect() as client:  # the other session goes on watching
             pings = _ping(client, plan)
         watch.reached("ping")
@@ -111,12 +111,12 @@ def _runs(plan: LabPlan, computer: Computer) -> bool:
     return bool(running)
 
 
-def give(client: Client, plan: LabPlan, keys: Mapping[str, str]) -> None:
+def give(client: Client, plan: LabPlan, keys: Mapping[str, str], within_s: float) -> None:
     """Remember a plan, and have the lab carry it out. That undoes a fault that a trial has left."""
     record.write_plan(plan)
-    client.call("apply", deadline_s=READY_S * pace.slowness(), plan=to_json(plan), keys=dict(keys))
+    client.call("apply", deadline_s=within_s, plan=to_json(plan), keys=dict(keys))
     if noted_fault(plan.name) is not None:
-        report = from_json(LabReport, client.call("report", deadline_s=READY_S * pace.slowness()))
+        report = from_json(LabReport, client.call("report", deadline_s=within_s))
         forget_fault(client, plan.name, report)
 
 

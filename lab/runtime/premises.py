@@ -32,6 +32,9 @@ from lab.plan.model import NodePlan
 CLAIM = "claim.json"
 SO_NETNS_COOKIE = 71  # Linux 5.14, asm-generic/socket.h; Python has no name for it
 IKE_PORTS = (500, 4500)  # RFC 7296 section 2, RFC 3948
+END_THE_OTHER = (
+    "end the other IKE daemon here (`ss -ulpn` names it; Debian's own: `systemctl disable --now strongswan`)"
+)
 SCRATCH = "vpnlab-scratch"
 SCRATCH_IF_ID = 0x7FFFFFFF
 
@@ -54,9 +57,9 @@ def take(directory: Path, plan: NodePlan) -> None:
     if claim is not None and claim.namespace == here:
         before = claim.sysctls
     else:
-        _refuse_others()
         if plan.endpoint is not None:
-            _refuse_taken_ports()
+            _refuse_taken_ports()  # first: another IKE daemon brings policies that would not say whose they are
+        _refuse_others()
     if plan.endpoint is not None:
         _try_xfrm_interface()
     now = {name: read_sysctl(name) for name, _ in plan.sysctls}
@@ -144,7 +147,7 @@ def _refuse_taken_ports() -> None:
                 taken = error.errno == errno.EADDRINUSE
                 raise HostCannot(
                     f"UDP port {port}: {error.strerror}",
-                    mend="end the other IKE daemon here (`ss -ulpn` names it)" if taken else "run as root",
+                    mend=END_THE_OTHER if taken else "run as root",
                 ) from error
 
 

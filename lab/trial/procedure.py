@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from lab.control import record
 from lab.control.computers import computer_of
 from lab.control.fault import noted_fault
+from lab.control.patience import ready_s
 from lab.control.progress import Progress, Stopwatch
 from lab.control.readiness import lacks
 from lab.control.status import known
@@ -56,14 +57,14 @@ def _running(name: str) -> Iterator[RunningLab]:
     place, plan = known(name)
     computer = computer_of(name, place)
     with computer.connect() as client:
-        yield RunningLab(plan, record.read_keys(name), computer, client)
+        yield RunningLab(plan, record.read_keys(name), computer, client, ready_s(plan, place.substrate))
 
 
 def _make_ready(lab: RunningLab, progress: Progress) -> None:
     """Undo what a killed trial has left, and wait until the lab is as planned."""
     if noted_fault(lab.plan.name) is not None:
         progress.doing("undoing what an earlier trial has left")
-        give(lab.client, lab.plan, lab.keys)
+        give(lab.client, lab.plan, lab.keys, lab.patience_s)
     lab.wait_until_nothing_lacks(lambda report: lacks(lab.plan, report), BACK_S)
 
 

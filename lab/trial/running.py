@@ -12,7 +12,6 @@ from lab.control.computers import Computer
 from lab.control.fault import daemons_of, send_signal
 from lab.control.readiness import lacks, lacks_of_drain
 from lab.control.status import REPORT_S
-from lab.control.up import READY_S
 from lab.control.watching import watch_until_nothing_lacks
 from lab.errors import NotConverged
 from lab.plan.codec import from_json, to_json
@@ -32,12 +31,13 @@ STEP_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class RunningLab:
-    """A lab by its plan on record. `client` is a session for single calls."""
+    """A lab by its plan on record: `client` is a session for single calls, `patience_s` is the time to take a plan."""
 
     plan: LabPlan
     keys: Mapping[str, str]
     computer: Computer
     client: Client
+    patience_s: float
 
     def report(self) -> LabReport:
         """All nodes as they are now."""
@@ -50,7 +50,7 @@ class RunningLab:
 
     def give(self, plan: LabPlan) -> None:
         """Have the lab carry out a plan, without remembering it."""
-        self.client.call("apply", deadline_s=READY_S * pace.slowness(), plan=to_json(plan), keys=dict(self.keys))
+        self.client.call("apply", deadline_s=self.patience_s, plan=to_json(plan), keys=dict(self.keys))
 
     def take(self, step: Give | Blow, tunnel: str, within_s: float) -> None:
         """Take one step of a fault, and wait for what it waits for. Raises NotConverged."""

@@ -27,7 +27,7 @@ COMPOSE = ["docker-compose", "--file", "/tmp/compose.yaml"]  # noqa: S108 - besi
 def lab(lab_of_module):
     """The reference lab as containers, ready. Each test leaves it ready."""
     substrate = "docker" if why_no_docker() is None else "microvm-docker"
-    argv = ("up", "-t", str(EXAMPLE), "--substrate", substrate, "--timeout", "400")
+    argv = ("up", "-t", str(EXAMPLE), "--substrate", substrate)
     done = lab_of_module.vpnlab(*argv, within_s=900)  # the image may have to be built first
     if done.returncode == HostCannot.exit_code:
         pytest.skip(done.stderr)

@@ -27,7 +27,7 @@ class Silent:
 
 
 def running(lab) -> RunningLab:
-    return RunningLab(lab.plan, {"hq-1": "first-key"}, lab, lab)
+    return RunningLab(lab.plan, {"hq-1": "first-key"}, lab, lab, patience_s=60.0)
 
 
 def test_an_undone_fault_leaves_the_plan_on_record_no_note_and_nothing_stopped(living_lab):

@@ -52,7 +52,7 @@ def namespace(monkeypatch):
     namespace = Namespace()
     seams = {
         "_namespace": lambda: namespace.name,
-        "_refuse_taken_ports": lambda: None,
+        "IKE_PORTS": (),
         "_try_xfrm_interface": lambda: None,
         "observe_xfrm": lambda: namespace.ipsec,
         "routes": lambda origin: namespace.routes.get(origin, ()),
@@ -112,11 +112,12 @@ def test_what_cannot_be_removed_is_told_and_stays_claimed_while_the_rest_goes(na
     assert leave(tmp_path) == ()
 
 
-def test_a_port_that_another_ike_daemon_holds_is_named(monkeypatch):
+def test_another_ike_daemon_is_named_by_its_port_rather_than_by_its_policies(namespace, tmp_path, monkeypatch):
+    namespace.ipsec = ("8 policies",)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("0.0.0.0", 0))  # noqa: S104 - as charon does
         monkeypatch.setattr(premises, "IKE_PORTS", (other.getsockname()[1],))
         with pytest.raises(HostCannot, match=r"UDP port \d+: Address already in use") as caught:
-            premises._refuse_taken_ports()
+            take(tmp_path, PLAN)
     assert "other IKE daemon" in str(caught.value.mend)
     assert IKE_PORTS == (500, 4500)
