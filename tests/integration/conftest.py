@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from lab.control import record
-from lab.control.computers import computer_of
+from lab.control.computers import computer_of, why_no_docker
 from lab.control.down import take_down
 from lab.control.paths import lab_directory
 from lab.control.status import Status, status_of
@@ -189,6 +189,32 @@ def updated_report() -> Callable[[LabReport, Message], LabReport]:
     return updated
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test on a lab uses the substrate that `auto` takes; one marked `every_substrate` runs on containers, too."""
+    if "substrate_of_lab" in metafunc.fixturenames:
+        substrates = [pytest.param(None, id=pytest.HIDDEN_PARAM)]
+        if metafunc.definition.get_closest_marker("every_substrate"):
+            substrates.append(pytest.param("containers", marks=pytest.mark.containers))
+        metafunc.parametrize("substrate_of_lab", substrates, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def substrate_of_lab(request: pytest.FixtureRequest) -> str | None:
+    """What `--substrate` says when a lab comes up; None leaves that to VPNLAB_SUBSTRATE, or to auto."""
+    if request.param is None:
+        return None
+    substrate: str = request.getfixturevalue("substrate_of_containers")
+    if substrate == "docker" and os.environ.get("VPNLAB_SUBSTRATE", "auto") in ("auto", "docker"):
+        pytest.skip("where this test runs without containers being asked for, this host's Docker has been used already")
+    return substrate
+
+
+@pytest.fixture(scope="session")
+def substrate_of_containers() -> str:
+    """The substrate of containers that this host can have."""
+    return "docker" if why_no_docker() is None else "microvm-docker"
+
+
 @pytest.fixture(scope="session")
 def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """XDG_STATE_HOME of this test run, for this process and the commands that it starts."""
@@ -221,27 +247,28 @@ def tell_of_a_panic(lab: LiveLab) -> None:
         print(f"\n{lab.name}: {console.name}:\n{said[-CONSOLE_CHARACTERS:]}")  # noqa: T201 - shown with what failed
 
 
-def bring_up_or_skip(lab: LiveLab, topology: Path = EXAMPLE) -> None:
+def bring_up_or_skip(lab: LiveLab, topology: Path = EXAMPLE, substrate: str | None = None) -> None:
     """Bring the lab up. Skips where this host can run none, with the name of what it lacks."""
-    done = lab.vpnlab("up", "-t", str(topology), within_s=600.0)  # the image may have to be built first
+    asked = ("--substrate", substrate) if substrate else ()
+    done = lab.vpnlab("up", "-t", str(topology), *asked, within_s=600.0)  # the image may have to be built first
     if done.returncode == HostCannot.exit_code:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")
-def running_lab(state_home: Path) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
+def running_lab(state_home: Path, substrate_of_lab: str | None) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
     """The reference lab, ready, with fast timers. Shared: leave it as you found it."""
     with lab_that_ends("ha") as lab:
-        bring_up_or_skip(lab)
+        bring_up_or_skip(lab, substrate=substrate_of_lab)
         yield lab
 
 
 @pytest.fixture(scope="module")
-def battered_lab(state_home: Path) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
+def battered_lab(state_home: Path, substrate_of_lab: str | None) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
     """A lab that is ready, for the tests of one module to beat; each must wait until it is ready again."""
     with lab_that_ends(f"t{secrets.token_hex(3)}") as lab:
-        bring_up_or_skip(lab)
+        bring_up_or_skip(lab, substrate=substrate_of_lab)
         yield lab
 
 

@@ -18,7 +18,7 @@ from lab.control.readiness import lacks
 from lab.plan.codec import to_json
 from lab.substrate import pace
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.every_substrate]
 
 FLOWS, RATE = 8, 1000
 VPNLAB = "from lab.cli.main import main; main()"

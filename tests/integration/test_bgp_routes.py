@@ -14,7 +14,7 @@ from replanning import LAN, VPC, await_ecmp, both_have, changed, planned
 
 from lab.substrate import pace
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.every_substrate, pytest.mark.timeout(600)]
 
 AT_ONCE_S = 1.0
 """On the reference host, and a third of the shortest hold time: no timer of BGP can be what took a route away."""

@@ -20,7 +20,7 @@ import pytest
 
 from lab.substrate import pace
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.every_substrate]
 
 BIG = 5_000_000
 

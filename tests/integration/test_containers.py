@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from substrate_contract import PROMISES
 
-from lab.control.computers import why_no_docker
 from lab.errors import HostCannot
 from lab.plan.codec import from_json
 from lab.substrate import pace
@@ -24,10 +23,9 @@ COMPOSE = ["docker-compose", "--file", "/tmp/compose.yaml"]  # noqa: S108 - besi
 
 
 @pytest.fixture(scope="module")
-def lab(lab_of_module):
+def lab(lab_of_module, substrate_of_containers):
     """The reference lab as containers, ready. Each test leaves it ready."""
-    substrate = "docker" if why_no_docker() is None else "microvm-docker"
-    argv = ("up", "-t", str(EXAMPLE), "--substrate", substrate)
+    argv = ("up", "-t", str(EXAMPLE), "--substrate", substrate_of_containers)
     done = lab_of_module.vpnlab(*argv, within_s=900)  # the image may have to be built first
     if done.returncode == HostCannot.exit_code:
         pytest.skip(done.stderr)

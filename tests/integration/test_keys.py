@@ -11,7 +11,7 @@ import pytest
 from lab.control import record
 from lab.control.paths import labs_directory
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.every_substrate]
 
 KEYS_FILE = "keys.json"
 

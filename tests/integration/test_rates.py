@@ -14,7 +14,7 @@ from lab.cloud.rates import TunnelCounters, TunnelRates, rates_between
 from lab.node.agent import LOOK_AGAIN_S
 from lab.node.sampling import WINDOW_S
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.every_substrate, pytest.mark.timeout(600)]
 
 INNER, OUTER = 92, 156
 """Bytes of a packet of the flows, and of its ESP packet: outer header 20, ESP 8, IV 16, padded to 96, ICV 16."""

@@ -11,7 +11,7 @@ import pytest
 from rekeying import rekey
 from replanning import changed, planned
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.every_substrate]
 
 RATE = 100
 """Packets a second."""

@@ -12,7 +12,7 @@ from lab.control.readiness import lacks
 from lab.errors import UsageError
 from lab.substrate.microvm import qemu
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.every_substrate]
 
 GATEWAYS = ("bgw1", "hq-gw")
 BACK_WITHIN_S = 30.0

@@ -16,7 +16,7 @@ from scapy.utils import PcapReader
 
 from lab.control.pings import ping_tunnels
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.every_substrate]
 
 INNER = tuple(IPv4Network(text) for text in ("10.0.0.0/16", "172.16.1.0/24", "169.254.10.0/24"))
 IKE_PORTS = {500, 4500}
