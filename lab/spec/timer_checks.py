@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from lab.spec.model import LabSpec, Tunnel
 from lab.spec.rule_parts import Findings
+from lab.spec.walks import tunnels
 from lab.spec.wording import Finding, Path, dotted
 
 KEEPALIVES_IN_A_HOLD_TIME = 3  # RFC 4271, section 4.4: a third of the hold time is a reasonable maximum
@@ -13,7 +12,7 @@ KEEPALIVES_IN_A_HOLD_TIME = 3  # RFC 4271, section 4.4: a third of the hold time
 
 def dpd_settings_need_dpd(spec: LabSpec) -> Findings:
     """Where dead peer detection is off there is nothing to set."""
-    for path, tunnel in _tunnels(spec):
+    for path, _, tunnel in tunnels(spec):
         yield from dpd_setting_needs_dpd(path, tunnel)
 
 
@@ -27,7 +26,7 @@ def dpd_setting_needs_dpd(path: Path, tunnel: Tunnel) -> Findings:
 
 def keepalives_keep_the_hold_time(spec: LabSpec) -> Findings:
     """A keepalive interval comes with its hold time and fits into it three times; both need a session."""
-    for path, tunnel in _tunnels(spec):
+    for path, _, tunnel in tunnels(spec):
         yield from keepalive_keeps_the_hold_time(path, tunnel, bgp=spec.cloud.vpn_connections[str(path[2])].bgp)
 
 
@@ -69,9 +68,3 @@ def gateways_have_one_schedule_of_retries(spec: LabSpec) -> Findings:
                     what = f"dpd_retries differs from that of {dotted(other)}"
                     why = f"the IKE daemon of {kind} gateway {gateway} has one schedule for all its IKEv2 tunnels"
                     yield Finding(path, what, why, "write the same dpd_retries for all of them, or for none")
-
-
-def _tunnels(spec: LabSpec) -> Iterator[tuple[Path, Tunnel]]:
-    for name, connection in spec.cloud.vpn_connections.items():
-        for index, tunnel in enumerate(connection.tunnels or ()):
-            yield ("cloud", "vpn_connections", name, "tunnels", index), tunnel
