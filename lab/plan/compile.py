@@ -12,38 +12,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from bgp.plan import NeighborPlan, SpeakerPlan
+from bgp.plan import SpeakerPlan
 from endpoint.plan import (
     EndpointPlan,
-    InterfacePlan,
     NatPlan,
     NextHop,
-    Retransmission,
     RoutePlan,
     SourceRoute,
-    TunnelPlan,
 )
 from lab.cloud.advertising import advertised_to
 from lab.cloud.quotas import DYNAMIC_ROUTES
 from lab.cloud.routing import NextHopType, longest_prefix
 from lab.plan.allocations import Allocations, Numbering
+from lab.plan.drawing import Draft, Drawing
 from lab.plan.model import (
     PLAN_VERSION,
     ConnectionPlan,
     GatewayPort,
     LabPlan,
-    LinkEnd,
-    LinkPlan,
     NodePlan,
     PingPlan,
-    Role,
     TunnelPair,
     TunnelPort,
     VpcPort,
 )
 from lab.plan.tables import gateway_tables, valid_without_vpn, vpc_table
 from lab.plan.timers import Timers, timers_for, timers_of
-from lab.plan.tunnels import PATH_MTU, Connection, connections, prepends_of, selectors_of, session_ends, tunnel_ends
+from lab.plan.tunnels import Connection, connections, prepends_of, selectors_of, session_ends, tunnel_ends
 from lab.spec.checks import VPC_NODE_PREFIX
 from lab.spec.model import LabSpec, NatRouter, VpcAttachment
 from lab.spec.names import node_name
@@ -62,70 +57,6 @@ PROXY_ARP = (("net/ipv4/conf/all/proxy_arp", "1"), ("net/ipv4/conf/default/proxy
 FLOW_HASH = (("net/ipv4/fib_multipath_hash_policy", "3"), ("net/ipv4/fib_multipath_hash_fields", "55"))
 
 
-class _Draft:
-    """A node while its links are being drawn. `called` is the user's name of what it is."""
-
-    def __init__(self, name: str, called: str, role: Role, sysctls: tuple[tuple[str, str], ...] = ()) -> None:
-        self.name = name
-        self.called = called
-        self.role = role
-        self.sysctls = sysctls
-        self.interfaces: list[InterfacePlan] = []
-        self.routes: list[RoutePlan] = []
-        self.source_routes: list[SourceRoute] = []
-        self.tunnels: list[TunnelPlan] = []
-        self.retransmission: Retransmission | None = None
-        self.neighbors: list[NeighborPlan] = []
-        self.announced: list[IPv4Network] = []
-        self.vpcs: list[VpcPort] = []
-        self.gateways: list[GatewayPort] = []
-        self.ports: list[TunnelPort] = []
-        self.nat: list[NatPlan] = []
-
-    @property
-    def label(self) -> str:
-        """What the user is shown where it is not the name."""
-        shown = VPC_NODE_PREFIX + self.called if self.role == "vpc-router" else self.called
-        return "" if shown == self.name else shown
-
-
-class _Drawing:
-    """The plan while it is drawn: nodes, and links between them with MAC addresses counted through the lab."""
-
-    def __init__(self, numbers: Numbering) -> None:
-        self.nodes: dict[str, _Draft] = {}
-        self.links: list[LinkPlan] = []
-        self.numbers = numbers
-
-    def node(self, called: str, role: Role, sysctls: tuple[tuple[str, str], ...] = (), prefix: str = "") -> _Draft:
-        name = prefix + node_name(called)
-        self.nodes[name] = _Draft(name, called, role, sysctls)
-        return self.nodes[name]
-
-    def of(self, called: str) -> _Draft:
-        """The node of what the user calls so."""
-        return self.nodes[node_name(called)]
-
-    def port(self, node: _Draft, kind: str, to: str) -> str:
-        """The name of a node's interface: the kind of what it leads to, counted in the node."""
-        return f"{kind}{self.numbers.take(f'{kind} of {node.name}', to)}"
-
-    def link(self, a: tuple[_Draft, str, IPv4Interface | None], b: tuple[_Draft, str, IPv4Interface | None]) -> None:
-        ends = []
-        number = self.numbers.take("link", f"{a[0].name} {a[1]} - {b[0].name} {b[1]}")
-        for mac, (node, interface, address) in zip(_macs(number), (a, b), strict=True):
-            addresses = (address,) if address else ()
-            node.interfaces.append(InterfacePlan(name=interface, mac=mac, addresses=addresses, mtu=PATH_MTU))
-            ends.append(LinkEnd(node.name, interface, mac))
-        self.links.append(LinkPlan(*ends))
-
-
-def _macs(link: int) -> tuple[str, str]:
-    """The MAC addresses of a link's two ends, locally administered."""
-    first, second = (f"02:76:00:{n >> 16:02x}:{n >> 8 & 255:02x}:{n & 255:02x}" for n in (2 * link - 1, 2 * link))
-    return first, second
-
-
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A plan, and the numbers in it that the next plan of the same lab has to keep."""
@@ -141,7 +72,7 @@ def compile_plan(spec: LabSpec) -> LabPlan:
 
 def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
     """Decide every number of a lab; what was in it before keeps the numbers that it had."""
-    drawing = _Drawing(Numbering(kept))
+    drawing = Drawing(Numbering(kept))
     timers = timers_of(spec.timers)
     internet = drawing.node(INTERNET, "internet", FORWARDING + PROXY_ARP)
     for name in spec.cloud.border_gateways:
@@ -174,7 +105,7 @@ def compile_again(spec: LabSpec, kept: Allocations | None) -> Compiled:
     return Compiled(plan, drawing.numbers.allocations())
 
 
-def _draw_vpcs(spec: LabSpec, drawing: _Drawing) -> None:
+def _draw_vpcs(spec: LabSpec, drawing: Drawing) -> None:
     for name, vpc in spec.cloud.vpcs.items():
         router = drawing.node(name, "vpc-router", FORWARDING + FLOW_HASH + PROXY_ARP, VPC_NODE_PREFIX)
         for instance_name, instance in vpc.instances.items():
@@ -187,7 +118,7 @@ def _draw_vpcs(spec: LabSpec, drawing: _Drawing) -> None:
 
 
 def _draw_leaf(
-    drawing: _Drawing, router: _Draft, kind: str, leaf: _Draft, address: IPv4Address, subnet: IPv4Network
+    drawing: Drawing, router: Draft, kind: str, leaf: Draft, address: IPv4Address, subnet: IPv4Network
 ) -> None:
     """A machine with one interface, on a link of its own to the subnet's router, which has the first address."""
     first = subnet[1]
@@ -199,7 +130,7 @@ def _draw_leaf(
     router.routes.append(RoutePlan(IPv4Network(address), (NextHop(port),)))
 
 
-def _draw_attachment(drawing: _Drawing, router: _Draft, attachment: VpcAttachment) -> None:
+def _draw_attachment(drawing: Drawing, router: Draft, attachment: VpcAttachment) -> None:
     gateway = drawing.of(attachment.border_gateway)
     between = drawing.numbers.take("transfer", f"{attachment.vpc} - {attachment.border_gateway}")
     transfer = IPv4Network((int(TRANSFER_POOL.network_address) + 4 * (between - 1), 30))
@@ -210,7 +141,7 @@ def _draw_attachment(drawing: _Drawing, router: _Draft, attachment: VpcAttachmen
     router.gateways.append(GatewayPort(attachment.border_gateway, NextHop(up, transfer[1])))
 
 
-def _draw_devices(spec: LabSpec, drawing: _Drawing, internet: _Draft) -> None:
+def _draw_devices(spec: LabSpec, drawing: Drawing, internet: Draft) -> None:
     for name, device in spec.idc.devices.items():
         node = drawing.node(name, "customer-device", FORWARDING + FLOW_HASH + PROXY_ARP)
         routers = {router.public_address: key for key, router in device.nat_routers.items()}
@@ -226,7 +157,7 @@ def _draw_devices(spec: LabSpec, drawing: _Drawing, internet: _Draft) -> None:
                 _draw_leaf(drawing, node, "lan", drawing.node(host, "host"), address, lan.cidr)
 
 
-def _draw_public_address(drawing: _Drawing, internet: _Draft, gateway: _Draft, address: IPv4Address) -> None:
+def _draw_public_address(drawing: Drawing, internet: Draft, gateway: Draft, address: IPv4Address) -> None:
     """A public address of a gateway, alone on its own path through the internet."""
     port = drawing.port(gateway, "wan", str(address))
     drawing.link((gateway, port, IPv4Interface(address)), (internet, drawing.port(internet, "net", str(address)), None))
@@ -234,7 +165,7 @@ def _draw_public_address(drawing: _Drawing, internet: _Draft, gateway: _Draft, a
     internet.routes.append(RoutePlan(IPv4Network(address), (NextHop(internet.interfaces[-1].name),)))
 
 
-def _draw_nat_router(drawing: _Drawing, internet: _Draft, device: _Draft, name: str, router: NatRouter) -> None:
+def _draw_nat_router(drawing: Drawing, internet: Draft, device: Draft, name: str, router: NatRouter) -> None:
     """A router that has the public address; the device is behind it, alone on a link with a private one."""
     node = drawing.node(name, "nat-router", FORWARDING + PROXY_ARP)
     _draw_public_address(drawing, internet, node, router.public_address)
@@ -248,7 +179,7 @@ def _draw_nat_router(drawing: _Drawing, internet: _Draft, device: _Draft, name: 
 
 
 def _draw_connection(
-    spec: LabSpec, drawing: _Drawing, internet: _Draft, connection: Connection, timers: Timers
+    spec: LabSpec, drawing: Drawing, internet: Draft, connection: Connection, timers: Timers
 ) -> Iterator[TunnelPair]:
     gateway, device = drawing.of(connection.border_gateway), drawing.of(connection.device)
     for address in connection.public_addresses:
@@ -281,7 +212,7 @@ def _draw_connection(
         )
 
 
-def _route_on_devices(spec: LabSpec, drawing: _Drawing, tunnels: list[TunnelPair]) -> None:
+def _route_on_devices(spec: LabSpec, drawing: Drawing, tunnels: list[TunnelPair]) -> None:
     """A device's static routes lead over all tunnels of a connection; those that carry nothing are left out there."""
     for name, device in spec.idc.devices.items():
         ways: dict[IPv4Network, list[NextHop]] = {}
@@ -292,7 +223,7 @@ def _route_on_devices(spec: LabSpec, drawing: _Drawing, tunnels: list[TunnelPair
         drawing.of(name).routes.extend(RoutePlan(destination, tuple(hops)) for destination, hops in ways.items())
 
 
-def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) -> NodePlan:
+def _finished(drawing: Drawing, node: Draft, spec: LabSpec, timers: Timers) -> NodePlan:
     speaker = None
     if node.neighbors:
         is_cloud = node.role == "border-gateway"
@@ -322,7 +253,7 @@ def _finished(drawing: _Drawing, node: _Draft, spec: LabSpec, timers: Timers) ->
     )
 
 
-def _first_address(spec: LabSpec, gateway: _Draft) -> IPv4Address:
+def _first_address(spec: LabSpec, gateway: Draft) -> IPv4Address:
     """The first public address of a gateway; behind NAT, too, for the device's own may be that of another device."""
     device = spec.idc.devices.get(gateway.called)
     if device is None:
