@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from pyroute2.netlink.exceptions import NetlinkError
-
 from bgp.speaker import Speaker
 from endpoint.endpoint import Endpoint
-from endpoint.errors import EndpointError
 from endpoint.filters import Filters
 from endpoint.interfaces import apply_interfaces, observe_interfaces, set_sysctls
 from endpoint.report import EndpointReport, InterfaceReport
@@ -33,6 +29,8 @@ from lab.node.forwarding import Learned, Offered
 from lab.node.impairing import apply_impairments
 from lab.node.kernel_routes import KernelRoutes
 from lab.node.logs import bound_logs
+from lab.node.news import gist_of
+from lab.node.problems import Problems
 from lab.node.sampling import Sample, kept, sample, traffic
 from lab.plan.codec import from_json, to_json
 from lab.plan.impairments import UNIMPAIRED, Impairments
@@ -63,7 +61,7 @@ class Agent:
         self._bell = LinkBell()
         self._carrying: frozenset[str] = frozenset()
         self._ports_up: frozenset[str] = frozenset()
-        self._problems: dict[str, str] = {}
+        self._problems = Problems()
         self._watched: frozenset[int] = frozenset()
         self._again: Timer | None = None
         self._last_sent: object = None
@@ -109,9 +107,9 @@ class Agent:
         if plan.endpoint is not None:
             if self._endpoint is None:
                 self._endpoint = Endpoint(self._directory, now=self._loop.now)
-            with self._noting("endpoint"):
+            with self._problems.noted("endpoint"):
                 self._endpoint.start(plan.endpoint)
-        with self._noting("interfaces"):
+        with self._problems.noted("interfaces"):
             set_sysctls(dict(plan.sysctls))
             apply_interfaces(plan.interfaces)
         if not all(port.up for port in plan.interfaces):
@@ -132,31 +130,31 @@ class Agent:
     def _impair(self, plan: NodePlan) -> None:
         """An agent that took another one's place looks at what that has left; most nodes never impair anything."""
         if plan.impairments != self._impairments and (plan.role == "internet" or plan.impairments != UNIMPAIRED):
-            with self._noting("impairments"):
+            with self._problems.noted("impairments"):
                 apply_impairments(plan.impairments)
                 self._impairments = plan.impairments
 
     def _make_source_routes(self, plan: NodePlan) -> None:
-        with self._noting("source routes"):
+        with self._problems.noted("source routes"):
             apply_source_routes(plan.source_routes)
 
     def _make_filters(self, plan: NodePlan) -> None:
         wanted = filters_of(plan)
         if wanted != self._filters:
-            with self._noting("filters"):
+            with self._problems.noted("filters"):
                 apply_filters(wanted)
                 self._filters = wanted
 
     def _make_tunnels(self, plan: NodePlan) -> None:
         if plan.endpoint is not None and self._endpoint is not None:
-            with self._noting("endpoint"):
+            with self._problems.noted("endpoint"):
                 self._endpoint.apply(plan.endpoint, self._keys)
 
     def _end_tunnels(self, endpoint: Endpoint) -> None:
         """The node has none any more."""
         endpoint.stop()
         self._endpoint = None
-        with self._noting("endpoint"):
+        with self._problems.noted("endpoint"):
             apply_shapers({})
             apply_xfrm_interfaces(())
 
@@ -184,7 +182,7 @@ class Agent:
         self._set_routes(plan, self._carrying, look=at_routes)
         self._mend_source_routes(plan, ports)
         if plan.speaker is not None and self._speaker is not None:
-            with self._noting("speaker"):
+            with self._problems.noted("speaker"):
                 self._speaker.apply(speaker_now(plan.speaker, self._carrying))
         if answer is None and self._loop.now() < self._report_due:
             self._wake_up_next(self._report_due)
@@ -195,7 +193,7 @@ class Agent:
             written_at=time.time(),
             interfaces=ports,
             routes=self._routes.installed(),
-            problems=tuple(f"{part}: {text}" for part, text in sorted(self._problems.items())),
+            problems=self._problems.listed(),
             endpoint=endpoint,
             speaker=self._speaker.report() if self._speaker else None,
             offers=self._routes.offers,
@@ -228,7 +226,7 @@ class Agent:
     def _observe_endpoint(self) -> EndpointReport | None:
         report = None
         if self._endpoint is not None:
-            with self._noting("tunnels"):
+            with self._problems.noted("tunnels"):
                 report = self._endpoint.observe()
         return report
 
@@ -263,14 +261,14 @@ class Agent:
         learned = self._speaker.routes() if self._speaker else NOTHING_LEARNED
         self._routes.want(plan, learned, self._offered, carrying)
         for origin in self._routes.order:
-            with self._noting(ROUTES[origin]):
+            with self._problems.noted(ROUTES[origin]):
                 self._routes.make(origin, look=look)
 
     def _traffic(self, plan: NodePlan, ports: tuple[InterfaceReport, ...]) -> tuple[TunnelTraffic, ...]:
         if plan.tables is None or plan.endpoint is None:
             return ()
         latest: Sample = {}
-        with self._noting("counters"):
+        with self._problems.noted("counters"):
             now = self._loop.now()
             latest = sample(plan.endpoint.tunnels, counters(), ports, now)
             self._samples = kept(self._samples, latest, now)
@@ -297,30 +295,3 @@ class Agent:
         if self._again is not None:
             self._again.cancel()
         self._again = self._loop.call_at(min(when, self._loop.now() + LOOK_AGAIN_S), self._look)
-
-    @contextmanager
-    def _noting(self, part: str) -> Iterator[None]:
-        """What an engine or the kernel refuses is reported as the node's problem; the agent lives and tries again."""
-        try:
-            yield
-        except (EndpointError, OSError, NetlinkError) as error:
-            self._problems[part] = str(error)
-        else:
-            self._problems.pop(part, None)
-
-
-def gist_of(report: NodeReport) -> object:
-    """What a report says apart from counters, ages and the time: equal gists are no news."""
-    tunnels = report.endpoint.tunnels if report.endpoint else ()
-    return (
-        [(port.name, port.up, port.mtu, port.addresses) for port in report.interfaces],
-        report.routes,
-        report.problems,
-        report.endpoint and (report.endpoint.pid, report.endpoint.restarts),
-        [
-            (t.name, t.state, t.reason, t.ike and t.ike.spi_initiator, t.child and (t.child.spi_in, t.child.spi_out))
-            for t in tunnels
-        ],
-        report.speaker,
-        report.offers,
-    )
