@@ -10,7 +10,7 @@ import pytest
 from flow_rates import DIRECTIONS, flow
 from replanning import both_have, changed, planned
 
-pytestmark = [pytest.mark.lab, pytest.mark.every_substrate, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 MBPS = 1_000_000
 OFFERED = 2

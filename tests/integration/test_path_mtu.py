@@ -12,7 +12,7 @@ from replanning import changed, planned
 
 from lab.plan.mtu import inner_mtu
 
-pytestmark = [pytest.mark.lab, pytest.mark.every_substrate]
+pytestmark = pytest.mark.lab
 
 INNER_MTU = inner_mtu(1500, "aes128", "sha256", udp=False)  # 1438
 MSS = INNER_MTU - 40

@@ -21,8 +21,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.every_substrate]
 INNER = tuple(IPv4Network(text) for text in ("10.0.0.0/16", "172.16.1.0/24", "169.254.10.0/24"))
 IKE_PORTS = {500, 4500}
 ECHO_REQUEST, ECHO_REPLY = 8, 0
-TCPDUMP = ["tcpdump", "-i", "any", "-Q", "in", "--immediate-mode", "-U", "-s", "0", "-w", "-"]
-"""Immediate, else the kernel keeps packets back for a second and the last ones are lost at the end."""
+TCPDUMP = ["tcpdump", "-Z", "root", "-i", "any", "-Q", "in", "--immediate-mode", "-U", "-s", "0", "-w", "-"]
+"""Immediate, else the kernel keeps packets back for a second and the last ones are lost at the end.
+As root, for in a container it may not become another user."""
 
 
 class Capture:
