@@ -65,6 +65,7 @@ class Session:
         if carry_out is None:
             self._hand_on(message)
             return
+        self._caller.send({"taken": True})  # a caller may wait for this, and for nothing else for long
         try:
             self._caller.send({"result": carry_out(self._caller, self._kind, message.get("args", {}))})
         except LabError as error:

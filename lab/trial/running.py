@@ -128,5 +128,6 @@ def monitored_routes(lab: RunningLab, nodes: tuple[str, ...]) -> Iterator[RouteM
     with ExitStack() as stack:
         sessions = {node: stack.enter_context(lab.computer.connect()) for node in nodes}
         for node, client in sessions.items():
-            client.send({"call": "exec", "args": {"lab": lab.plan.name, "node": node, "argv": list(MONITOR)}})
+            asked = {"lab": lab.plan.name, "node": node, "argv": list(MONITOR)}
+            client.start("exec", deadline_s=REPORT_S * pace.slowness(), **asked)
         yield RouteMonitors(sessions)

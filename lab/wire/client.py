@@ -39,6 +39,7 @@ class Client:
         self._lock = lock
         self._reader = LineReader()
         self._waiting: list[Message] = []
+        self._taken = False
         self._sending = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -97,26 +98,50 @@ class Client:
         except OSError as error:
             raise LabGone(f"the lab went away: {error.strerror}", mend="`vpnlab status` says what is left") from error
 
+    def start(self, call: str, *, deadline_s: float, **args: Any) -> None:  # noqa: ANN401 - JSON
+        """Make a call that a session carries out (`exec`, `probe`), and return when it has: its news are for `receive`.
+
+        What is merely sent may be kept on its way (lab.wire.messages.NUDGE) for as long as nobody waits for an answer.
+        Raises NotConverged.
+        """
+        self._taken = False
+        self.send({"call": call, "args": args})
+        deadline = time.monotonic() + deadline_s
+        while not self._taken:
+            if not self._listen(deadline):
+                raise errors.NotConverged(f"{call}: the lab has not taken it within {deadline_s:.0f} s")
+
     def receive(self, timeout_s: float | None) -> Message | None:
         """The next message, or None when none came in time. Raises LabGone at the end."""
         deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        patience_s = FIRST_NUDGE_S if self._lock is not None else math.inf
         while not self._waiting:
-            wait = min(patience_s, max(0.0, deadline - time.monotonic()))
-            if not select.select([self._socket], [], [], None if wait == math.inf else wait)[0]:
-                if time.monotonic() >= deadline:
-                    return None
-                patience_s = min(2 * patience_s, LAST_NUDGE_S)
-                self._nudge()
-                continue
-            try:
-                data = self._socket.recv(1 << 16)
-            except OSError:
-                data = b""
-            if not data:
-                raise LabGone("the lab went away", mend="`vpnlab status` says what is left; `vpnlab up` mends it")
-            self._waiting.extend(self._reader.feed(data))
+            if not self._listen(deadline):
+                return None
         return self._waiting.pop(0)
+
+    def _listen(self, deadline: float) -> bool:
+        """Wait for something to come, nudging, and take it in. False when nothing came in time."""
+        patience_s = FIRST_NUDGE_S if self._lock is not None else math.inf
+        while True:
+            wait = min(patience_s, max(0.0, deadline - time.monotonic()))
+            if select.select([self._socket], [], [], None if wait == math.inf else wait)[0]:
+                break
+            if time.monotonic() >= deadline:
+                return False
+            patience_s = min(2 * patience_s, LAST_NUDGE_S)
+            self._nudge()
+        try:
+            data = self._socket.recv(1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            raise LabGone("the lab went away", mend="`vpnlab status` says what is left; `vpnlab up` mends it")
+        for message in self._reader.feed(data):
+            if "taken" in message:
+                self._taken = True
+            else:
+                self._waiting.append(message)
+        return True
 
     def _nudge(self) -> None:
         """Nudge, but never into the middle of a line that another thread is sending."""

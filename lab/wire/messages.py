@@ -16,7 +16,8 @@ NUDGE = b"\n"
 """An empty line says nothing and makes the other end look at its line.
 
 Under emulation a virtio-serial port now and then (once in some tens of calls on a busy host, QEMU 7.2) keeps what was
-written until the next byte comes. So whoever waits for an answer from a machine nudges it, ever more rarely.
+written until the next byte comes. So whoever waits for an answer from a machine nudges it, ever more rarely; and a
+session says that it has "taken" a call, for a caller that goes on to wait for something else.
 """
 
 PROTOCOL_VERSION = 1

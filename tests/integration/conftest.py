@@ -126,7 +126,8 @@ class LiveLab:
 
     def start_exec(self, client: Client, node: str | None, argv: Iterable[str], **args: Any) -> None:
         """Start a command in a session of the test's own; what comes back is for the test to receive."""
-        client.send({"call": "exec", "args": {"lab": self.name, "node": node, "argv": list(argv), **args}})
+        within_s = 20 * pace.slowness()
+        client.start("exec", deadline_s=within_s, lab=self.name, node=node, argv=list(argv), **args)
 
     def events(self, since: int = 0) -> tuple[LabEvent, ...]:
         """What has happened so far, above event number `since`."""

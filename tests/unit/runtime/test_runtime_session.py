@@ -105,6 +105,13 @@ def gone(pid):
         os.close(pidfd)
 
 
+def test_a_command_that_says_nothing_is_known_to_have_been_taken(session):
+    session.client.start("exec", deadline_s=DEADLINE_S, lab="none", node=None, argv=["cat"])
+    assert session.client.receive(0) is None
+    session.client.send({"input_end": True})
+    assert session.client.receive(DEADLINE_S) == {"result": {"exit": 0}}
+
+
 def test_output_errors_and_exit_code_come_back(session):
     assert session.exec("sh", "-c", "echo out; echo err >&2; exit 7") == (7, b"out\n", b"err\n")
 

@@ -1,4 +1,4 @@
-"""Nudges of a caller that waits, while another thread of it sends."""
+"""Nudges of a caller that waits: for a line that keeps what was sent, and while another thread of it sends."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import os
 import socket
 import threading
 
+import pytest
+
+from lab.errors import NotConverged
 from lab.wire.client import FIRST_NUDGE_S, Client
-from lab.wire.messages import LineReader
+from lab.wire.messages import LineReader, encode
 
 DEADLINE_S = 20.0
 
@@ -39,3 +42,29 @@ def test_a_nudge_never_falls_into_a_line_that_another_thread_sends():
         reader = LineReader()
         assert list(reader.feed(theirs.recv(1 << 16))) == [{"input": "all of it"}]
         assert reader.dropped == 0
+
+
+def keep_until_the_next_byte(peer):
+    """A port as it is under emulation now and then; what it has kept is taken when something follows."""
+    kept = peer.recv(1 << 16)
+    while b"call" not in kept:
+        kept = peer.recv(1 << 16)
+    if peer.recv(1 << 16):
+        peer.sendall(encode({"out": "first"}) + encode({"taken": True}))
+
+
+def test_a_call_that_was_started_has_arrived_even_where_the_line_keeps_it():
+    ours, theirs = socket.socketpair()
+    with theirs, Client(ours, os.open(os.devnull, os.O_RDONLY)) as client:
+        port = threading.Thread(target=keep_until_the_next_byte, args=(theirs,))
+        port.start()
+        client.start("exec", deadline_s=DEADLINE_S, argv=["true"])
+        port.join(DEADLINE_S)
+        assert client.receive(0) == {"out": "first"}
+        assert client.receive(0) is None
+
+
+def test_a_call_that_nobody_takes_is_an_error():
+    ours, theirs = socket.socketpair()
+    with theirs, Client(ours) as client, pytest.raises(NotConverged, match="exec: the lab has not taken it"):
+        client.start("exec", deadline_s=0.1, argv=["true"])
