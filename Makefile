@@ -20,14 +20,14 @@ lab-status: venv ## Show tunnels, BGP sessions and routes as they are now
 failover: programs ## Play the reference procedure on the reference lab; leaves failover.html to look at
 	@$(BIN)/vpnlab failover --html failover.html
 
-test: programs lint ## All checks, unit and integration tests on the real engines, then labs of containers
+test: programs lint ## All checks, unit and integration tests on the real engines; with CI=true labs of containers, too
 	@$(BIN)/pytest tests -m "not containers and not failover"
-	@$(BIN)/pytest tests -m containers --durations=5
+	@$(if $(CI),$(BIN)/pytest tests -m containers --durations=5)
 
 test-failover: programs ## A stage of its own: faults played, three times each, held to what they may cost
 	@$(BIN)/pytest tests -m failover -v
 
-test-containers: programs ## The second stage of `test` alone: labs of containers, in a guest where there is no Docker
+test-containers: programs ## The second stage in CI: labs of containers, in a guest where there is no Docker
 	@$(BIN)/pytest tests -m containers --durations=5
 
 check: lint ## Format, lint, types, import contracts, unit tests; needs neither root nor network

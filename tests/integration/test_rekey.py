@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.every_substrate]
 
 RATE = 100
 """Packets a second."""
-DURATION_S = 20
+DURATION_S = 12
 SUMMARY = re.compile(rb"(\d+) packets transmitted, (\d+) received")
 
 
