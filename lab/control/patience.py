@@ -6,10 +6,10 @@ from lab.plan.model import LabPlan
 from lab.substrate import pace
 
 BASE_S = 60.0
-"""Seconds that a lab is given on the reference host (chosen: ten times what the reference lab takes)."""
+"""Seconds that a lab is given on the reference host (chosen: many times what the reference lab takes)."""
 CONTAINER_S = 15.0
-"""Seconds more for each node that is a container (chosen: in a busy guest without KVM twelve containers took 70 s to be
-made alone; each has an interpreter of its own to start)."""
+"""Seconds more for each node that is a container (chosen: each has an interpreter of its own to start; in a busy
+guest without KVM labs of many containers were not even made within 60 s)."""
 
 
 def ready_s(plan: LabPlan, substrate: str) -> float:

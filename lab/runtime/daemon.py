@@ -54,7 +54,7 @@ def start(directory: Path, program: str = "lab.runtime.serving") -> None:
 
 def remove_files(name: str) -> None:
     """Remove what the nodes of a lab have written: the engines' files and logs. Nothing of them may run any more."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, PermissionError):  # an ordinary user has no lab there, but may look
         shutil.rmtree(RUN_DIRECTORY / name)
     with suppress(OSError):  # other labs are there, or nothing is
         RUN_DIRECTORY.rmdir()

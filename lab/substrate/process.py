@@ -95,10 +95,8 @@ def opened(pid: int) -> int | None:
     """
     try:
         return os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
     except OSError as error:
-        if error.errno == errno.EINVAL:
+        if error.errno in (errno.ESRCH, errno.EINVAL):
             return None
         raise
 

@@ -99,7 +99,7 @@ class Client:
             raise LabGone(f"the lab went away: {error.strerror}", mend="`vpnlab status` says what is left") from error
 
     def start(self, call: str, *, deadline_s: float, **args: Any) -> None:  # noqa: ANN401 - JSON
-        """Make a call that a session carries out (`exec`, `probe`), and return when it has: its news are for `receive`.
+        """Make a call that a session carries out (`exec`, `probe`). Returns once it is taken; `receive` has its news.
 
         What is merely sent may be kept on its way (lab.wire.messages.NUDGE) for as long as nobody waits for an answer.
         Raises NotConverged.

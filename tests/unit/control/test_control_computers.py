@@ -21,3 +21,14 @@ def test_a_lab_of_this_host_leaves_no_files_of_its_nodes_and_those_of_other_labs
     ThisHost("other", "no.program", lambda _: NoNodes()).stop()
     ThisHost("other", "no.program", lambda _: NoNodes()).stop()
     assert not (tmp_path / "run").exists()
+
+
+def test_an_ordinary_user_who_may_not_look_into_the_folder_of_root_s_labs_is_not_in_the_way(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(daemon, "RUN_DIRECTORY", tmp_path / "run")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(daemon.shutil, "rmtree", refuse)
+    ThisHost("one", "no.program", lambda _: NoNodes()).stop()
