@@ -32,12 +32,14 @@ SNAPSHOT_LINK = "snapshot"
 
 KERNEL_PARAMETERS = (
     "quiet mitigations=off random.trust_cpu=on nokaslr cryptomgr.notests no_timer_check audit=0 console=ttyS0 "
-    "panic=-1 oops=panic maxcpus=1 lpj=10000000"
+    "norandmaps panic=-1 oops=panic maxcpus=1 lpj=10000000"
 )
 """`panic=-1` with `-no-reboot` turns a kernel panic into QEMU's exit, which is an event to wait for; `oops=panic` makes
 one of every oops, after which a guest may live on without one of its processes. With `maxcpus=1` the kernel boots on
 one processor, as long as it patches its own code (lab.runtime.processors starts the others). Each of those would take
-up to a second to measure `lpj`, under emulation in vain; this is 2.5 GHz, and nothing here waits by it for long."""
+up to a second to measure `lpj`, under emulation in vain; this is 2.5 GHz, and nothing here waits by it for long.
+With `norandmaps` a library lies at the same address in every process: QEMU 7.2 translates code for its address, and
+would do it anew for each process."""
 
 
 @dataclass(frozen=True, slots=True)
