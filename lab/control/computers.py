@@ -23,8 +23,6 @@ from lab.substrate import pace, process
 from lab.substrate.contract import Substrate
 from lab.substrate.docker_address import knock
 from lab.substrate.microvm import accel, machine, qemu
-from lab.substrate.netns import Netns
-from lab.substrate.probe import probe_kernel
 from lab.wire.client import Client, LabGone, connect
 
 GUEST_MEMORY_MIB = 512
@@ -161,11 +159,17 @@ def computer_of(name: str, place: Place, *, use_snapshot: bool = True) -> Comput
         case "microvm-docker":
             return Microvm(name, "containers", use_snapshot=use_snapshot)
         case "netns":
-            return ThisHost(name, "lab.runtime.serving", Netns)
+            return ThisHost(name, "lab.runtime.serving", _netns)
         case "docker":
             return ThisHost(name, "lab.runtime.container_serving", _docker)
         case other:
             raise UsageError(f"there is no substrate {other}", mend=f"use auto, {', '.join(record.SUBSTRATES)}")
+
+
+def _netns(name: str) -> Substrate:
+    from lab.substrate.netns import Netns  # noqa: PLC0415 - pyroute2 costs every other command 0.1 s
+
+    return Netns(name)
 
 
 def _docker(name: str) -> Substrate:
@@ -237,6 +241,8 @@ def why_no_docker() -> HostCannot | None:
 
 def why_not_here() -> str | None:
     """What keeps a lab from running in namespaces of this host, found by trying; None when nothing does."""
+    from lab.substrate.probe import probe_kernel  # noqa: PLC0415 - pyroute2 costs every other command 0.1 s
+
     if os.geteuid() != 0:
         return "not root"
     for finding in probe_kernel():

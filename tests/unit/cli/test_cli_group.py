@@ -56,6 +56,14 @@ def test_what_is_quick_imports_nothing_heavy(args):
     assert done.stdout.splitlines()[-1] == "LOADED []"
 
 
+@pytest.mark.parametrize("verb", ["down", "events", "exec", "logs", "ping", "routes", "status"])
+def test_what_asks_a_running_lab_reads_no_topology_and_makes_no_namespaces(verb):
+    slow = {"pydantic", "pyroute2", "docker", "yaml"}
+    script = f"import sys, lab.cli.verbs.{verb}; print(sorted({slow!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
