@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from there import put_sources
 
 from lab.control import record
 from lab.control.computers import computer_of, why_no_docker
@@ -265,6 +266,15 @@ def running_lab(state_home: Path, substrate_of_lab: str | None) -> Iterator[Live
         yield lab
 
 
+@pytest.fixture(scope="session")
+def sources_there(running_lab: LiveLab) -> None:
+    """All of the project's sources are beside the nodes of the shared lab: the image holds a part of them.
+
+    They are put there once, for what imports them there compiles them.
+    """
+    put_sources(running_lab, Path(__file__).with_name("lone_nodes.py"))
+
+
 @pytest.fixture(scope="module")
 def battered_lab(state_home: Path, substrate_of_lab: str | None) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
     """A lab that is ready, for the tests of one module to beat; each must wait until it is ready again."""
@@ -278,6 +288,13 @@ def lab_of_module(state_home: Path) -> Iterator[LiveLab]:  # noqa: ARG001 - sets
     """A name for a lab that was never up, for the tests of one module to start and to share."""
     with lab_that_ends(f"t{secrets.token_hex(3)}") as lab:
         yield lab
+
+
+@pytest.fixture
+def ready_lab(lab_of_module: LiveLab) -> LiveLab:
+    """The module's lab, brought up where the tests before this one have not left it so."""
+    bring_up_or_skip(lab_of_module)
+    return lab_of_module
 
 
 @pytest.fixture(scope="session")

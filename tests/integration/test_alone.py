@@ -6,12 +6,11 @@ The guest of a running lab is such a place, and so is a host that has brought th
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from secrets import SystemRandom
 
 import pytest
 from running import Running
-from there import put_sources
+from there import FOLDER
 
 from lab.cloud.keys import generate_psk
 from lab.export.bundles import bundles
@@ -20,10 +19,9 @@ from lab.plan.codec import to_json
 from lab.plan.compile import compile_plan
 from lab.spec.load import reference
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.usefixtures("sources_there")]
 
-THERE = "/tmp/alone"  # noqa: S108 - in the guest, which is this test's own
-PYTHON = ["env", f"PYTHONPATH={THERE}", "python3"]
+PYTHON = ["env", f"PYTHONPATH={FOLDER}", "python3"]
 
 
 def test_the_nodes_of_a_lab_come_up_and_forward_from_their_bundles_alone_and_leave_nothing(running_lab):
@@ -36,9 +34,8 @@ def test_the_nodes_of_a_lab_come_up_and_forward_from_their_bundles_alone_and_lea
         "keys": {node.name: keys_of(node, keys) for node in plan.nodes},
     }
     names = [node.name for node in plan.nodes]
-    put_sources(running_lab, THERE, Path(__file__).with_name("lone_nodes.py"))
     with running_lab.session() as client:
-        nodes = Running(running_lab, client, [*PYTHON, f"{THERE}/lone_nodes.py"])
+        nodes = Running(running_lab, client, [*PYTHON, f"{FOLDER}/lone_nodes.py"])
         nodes.feed(json.dumps(order) + "\n")
         learned = ["bgw1 route 172.16.1.0/24 (bgp)", "hq-gw route 10.0.1.0/24 (bgp)", "vpc-app route 172.16.1.0/24"]
         nodes.wait_for(

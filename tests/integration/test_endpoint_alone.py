@@ -14,11 +14,11 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner
 from running import Running
-from there import ROOT, put_sources
+from there import FOLDER, ROOT
 
 from lab.cli.main import cli
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.usefixtures("sources_there")]
 
 THERE = "/tmp/endpoints"  # noqa: S108 - in the guest, which is this test's own
 HOSTS = {
@@ -70,7 +70,7 @@ def within(host, *argv):
 
 
 def alone(host, folder):
-    argv = ["env", f"PYTHONPATH={THERE}", "python3", "-m", "lab.runtime.alone", f"{folder}/node.json"]
+    argv = ["env", f"PYTHONPATH={FOLDER}", "python3", "-m", "lab.runtime.alone", f"{folder}/node.json"]
     return within(host, *argv, "--keys", f"{folder}/keys.json")
 
 
@@ -131,7 +131,7 @@ def host_behind_nat(running_lab, tmp_path):
 
 
 def put(lab, archive):
-    put_sources(lab, THERE)
+    assert lab.exec(None, ["mkdir", "-p", THERE]).returncode == 0
     done = lab.exec(None, ["tar", "-C", THERE, "-xf", "-"], stdin=archive)
     assert done.returncode == 0, done.stderr
 
@@ -190,7 +190,7 @@ def test_two_endpoints_negotiate_exchange_routes_survive_a_kill_and_leave_nothin
         counted = lab.exec(None, within("idc", "ip", "-s", "xfrm", "state"))
         assert counted.stdout.count(b"proto esp") == 4, counted.stdout
         for name in ("cloud", "office"):
-            asked = ["env", f"PYTHONPATH={THERE}", "python3", "-m", "lab.runtime.health", f"/run/vpnlab-alone/{name}"]
+            asked = ["env", f"PYTHONPATH={FOLDER}", "python3", "-m", "lab.runtime.health", f"/run/vpnlab-alone/{name}"]
             health = lab.exec(None, asked)
             assert (health.returncode, health.stdout) == (0, b""), health
             mode = lab.exec(None, ["stat", "-c", "%a", f"/run/vpnlab-alone/{name}/node.sock"])
@@ -249,10 +249,9 @@ def test_an_endpoint_whose_ports_are_published_by_a_nat_is_the_other_end_of_a_pu
 
 def test_a_namespace_made_where_another_was_is_another_one(running_lab):
     lab = running_lab
-    put_sources(lab, THERE)
     asked = "from lab.runtime.premises import _namespace; print(_namespace())"
     script = (
-        f"ip netns add again; ip netns exec again env PYTHONPATH={THERE} python3 -c '{asked}'; ip netns delete again"
+        f"ip netns add again; ip netns exec again env PYTHONPATH={FOLDER} python3 -c '{asked}'; ip netns delete again"
     )
     one, other = (lab.exec(None, ["sh", "-ec", script]) for _ in range(2))
     assert one.returncode == other.returncode == 0, one.stderr

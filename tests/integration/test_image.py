@@ -9,6 +9,7 @@ import pytest
 from lab.image import GuestImage, ensure
 from lab.image.base import which
 from lab.image.cpio import Entry, archive
+from lab.substrate.microvm.qemu import KERNEL_PARAMETERS
 
 pytestmark = pytest.mark.lab
 BOOT_DEADLINE_S = 120  # a busy host without hardware virtualisation
@@ -30,7 +31,7 @@ def boot(image: GuestImage, initramfs: Path) -> str:
             *("-kernel", str(image.kernel), "-initrd", str(initramfs)),
             *("-drive", f"if=none,file={image.root},format=raw,readonly=on,id=root"),
             *("-device", "virtio-blk-pci,drive=root"),
-            *("-append", "console=ttyS0 quiet mitigations=off nokaslr panic=-1 vpnlab.resident=image_resident"),
+            *("-append", f"{KERNEL_PARAMETERS} vpnlab.resident=image_resident"),
         ],
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -66,59 +66,30 @@ def test_up_of_another_topology_under_a_running_name_is_refused(running_lab, tmp
     assert "vpnlab down" in done.stderr
 
 
-def test_down_leaves_nothing_and_can_be_repeated_without_a_file(own_lab, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert traces(own_lab.name)
-    assert own_lab.vpnlab("down").returncode == 0
-    assert traces(own_lab.name) == []
-    again = own_lab.vpnlab("down")
-    assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
+def test_two_ups_of_one_lab_at_once_both_succeed(lab_of_module):
+    lab = lab_of_module
+    lab.down()
+    first, second = start_up(lab), start_up(lab)
+    for command in (first, second):
+        _, said = command.communicate()
+        assert command.returncode == 0, said
+    assert not lab.status().lacking
 
 
-def test_two_labs_live_side_by_side_and_one_going_leaves_the_other(running_lab, own_lab):
-    assert running_lab.name != own_lab.name
-    assert not own_lab.status().lacking
+def test_two_labs_live_side_by_side_and_one_going_leaves_the_other(running_lab, ready_lab):
+    assert running_lab.name != ready_lab.name
+    assert not ready_lab.status().lacking
     before = identity(running_lab)
-    own_lab.down()
+    ready_lab.down()
     assert not running_lab.status().lacking
     assert identity(running_lab) == before
 
 
-def test_two_ups_of_one_lab_at_once_both_succeed(new_lab):
-    first, second = start_up(new_lab), start_up(new_lab)
-    for command in (first, second):
-        _, said = command.communicate()
-        assert command.returncode == 0, said
-    assert not new_lab.status().lacking
-
-
-@pytest.mark.timeout(900)
-def test_up_killed_at_ten_random_moments_comes_up_the_next_time(new_lab):
-    began = new_lab.up()
-    whole_s = max(phase for phase in _phases(began).values())
-    new_lab.down()
-    seed = random.SystemRandom().randrange(1 << 32)
-    moments = random.Random(seed)  # noqa: S311 - moments, no secrets
-    for number in range(KILLS):
-        moment = moments.uniform(0.02, 1.0) * whole_s
-        command = start_up(new_lab)
-        try:
-            command.communicate(timeout=moment)
-        except subprocess.TimeoutExpired:
-            command.kill()
-            command.communicate()
-        new_lab.up()
-        status = new_lab.status()
-        assert not status.lacking, f"kill {number} at {moment:.2f} s of {whole_s:.1f} s, seed {seed}"
-        if number % 2:  # every other kill meets a machine that runs already
-            new_lab.down()
-    new_lab.down()
-    assert traces(new_lab.name) == [], f"seed {seed}"
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_can_be_interrupted_and_continued(new_lab, number):
-    command = start_up(new_lab)
+def test_up_can_be_interrupted_and_continued(lab_of_module, number):
+    lab = lab_of_module
+    lab.down()
+    command = start_up(lab)
     assert command.stderr is not None
     for line in command.stderr:
         if "machine" in line:
@@ -127,35 +98,69 @@ def test_up_can_be_interrupted_and_continued(new_lab, number):
     _, said = command.communicate()
     assert command.returncode in {130, 143, -number}, said
     assert "Traceback" not in said
-    new_lab.up()
-    assert not new_lab.status().lacking
+    lab.up()
+    assert not lab.status().lacking
 
 
-def test_a_killed_machine_is_noticed_and_up_brings_the_lab_back(own_lab):
-    found = machine.find(own_lab.directory)
+def test_a_killed_machine_is_noticed_and_up_brings_the_lab_back(ready_lab):
+    found = machine.find(ready_lab.directory)
     if found is None:
-        pytest.skip(f"this lab runs on {own_lab.substrate}: there is no machine to kill")
+        pytest.skip(f"this lab runs on {ready_lab.substrate}: there is no machine to kill")
     os.kill(found.pid, signal.SIGKILL)
-    status = own_lab.vpnlab("status")
+    status = ready_lab.vpnlab("status")
     assert status.returncode == 1
     assert "machine is gone" in status.stderr
     assert "vpnlab up" in status.stderr
-    own_lab.up()
-    assert not own_lab.status().lacking
+    ready_lab.up()
+    assert not ready_lab.status().lacking
 
 
-def test_a_lab_process_that_dies_takes_the_machine_with_it(own_lab):
-    if own_lab.substrate != "microvm":
-        pytest.skip(f"this lab runs on {own_lab.substrate}: its lab process is a daemon of this host")
-    (agent, *_) = (node.agent_pid for node in own_lab.status().report.nodes)
-    qemu = os.pidfd_open(machine.find(own_lab.directory).pid)
-    with own_lab.session() as client:
+def test_a_lab_process_that_dies_takes_the_machine_with_it(ready_lab):
+    if ready_lab.substrate != "microvm":
+        pytest.skip(f"this lab runs on {ready_lab.substrate}: its lab process is a daemon of this host")
+    (agent, *_) = (node.agent_pid for node in ready_lab.status().report.nodes)
+    qemu = os.pidfd_open(machine.find(ready_lab.directory).pid)
+    with ready_lab.session() as client:
         with suppress(LabGone):
-            own_lab.start_exec(client, None, ["sh", "-c", f"kill -9 $(ps -o ppid= -p {agent})"])
+            ready_lab.start_exec(client, None, ["sh", "-c", f"kill -9 $(ps -o ppid= -p {agent})"])
         assert select.select([qemu], [], [], 30 * pace.slowness())[0], "the machine runs on"
     os.close(qemu)
-    assert own_lab.vpnlab("status").returncode == 1
-    own_lab.up()
+    assert ready_lab.vpnlab("status").returncode == 1
+    ready_lab.up()
+
+
+def test_down_leaves_nothing_and_can_be_repeated_without_a_file(ready_lab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert traces(ready_lab.name)
+    assert ready_lab.vpnlab("down").returncode == 0
+    assert traces(ready_lab.name) == []
+    again = ready_lab.vpnlab("down")
+    assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
+
+
+@pytest.mark.timeout(900)
+def test_up_killed_at_ten_random_moments_comes_up_the_next_time(lab_of_module):
+    lab = lab_of_module
+    began = lab.up()
+    whole_s = max(phase for phase in _phases(began).values())
+    lab.down()
+    seed = random.SystemRandom().randrange(1 << 32)
+    moments = random.Random(seed)  # noqa: S311 - moments, no secrets
+    for number in range(KILLS):
+        moment = moments.uniform(0.02, 1.0) * whole_s
+        command = start_up(lab)
+        try:
+            command.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            command.kill()
+            command.communicate()
+        lab.up()
+        status = lab.status()
+        assert not status.lacking, f"kill {number} at {moment:.2f} s of {whole_s:.1f} s, seed {seed}"
+        if number % 2:  # every other kill meets a machine that runs already
+            lab.down()
+    lab.down()
+    assert traces(lab.name) == [], f"seed {seed}"
 
 
 def _phases(done):

@@ -164,18 +164,6 @@ def test_a_truncated_snapshot_is_replaced(start, image, file):
     assert "booting the guest for its snapshot" in said
 
 
-def test_a_snapshot_of_rubbish_is_thrown_away_and_the_guest_boots(start, image):
-    start("first")
-    snapshot = only_snapshot(image)
-    (snapshot / "state").write_bytes(os.urandom((snapshot / "state").stat().st_size))
-    said = []
-    running = start("second", progress=said.append)
-    assert not running.from_snapshot
-    assert any("does not restore" in text or "did not restore" in text for text in said)
-    assert not snapshot.exists()
-    wake(running)
-
-
 def test_a_killed_qemu_is_noticed_and_its_directory_used_again(start):
     running = start()
     os.kill(running.pid, signal.SIGKILL)
@@ -192,6 +180,18 @@ def test_a_guest_that_panics_ends_its_machine(start):
         sock.sendall(b'{"call": "panic"}\n')
         await_end(running)
     assert machine.find(running.directory) is None
+
+
+def test_a_snapshot_of_rubbish_is_thrown_away_and_the_guest_boots(start, image):
+    start("first")
+    snapshot = only_snapshot(image)
+    (snapshot / "state").write_bytes(os.urandom((snapshot / "state").stat().st_size))
+    said = []
+    running = start("second", progress=said.append)
+    assert not running.from_snapshot
+    assert any("does not restore" in text or "did not restore" in text for text in said)
+    assert not snapshot.exists()
+    wake(running)
 
 
 def test_a_guest_without_a_root_says_what_happened(image, tmp_path, accel_name):

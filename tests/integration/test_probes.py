@@ -82,7 +82,7 @@ def test_what_the_probes_call_lost_is_what_nftables_counted_out_and_not_in(runni
     with ruled(running_lab, rules):
         with probes_of(running_lab) as probes:
             begin = probes.now()
-            probes.wait_settled(begin + 5)
+            probes.wait_settled(begin + 2)
             probes.finish()
         whole = probes.directions(0, END_OF_TIME, UNKNOWN)
         counted = {side: counters(running_lab, node) for side, node in HOSTS.items()}

@@ -60,24 +60,24 @@ def of_a_negotiation(lab):
     return values | nonces
 
 
-def test_five_starts_from_one_snapshot_share_no_random_number(new_lab, record_property):
-    seen = []
+def test_five_starts_from_one_snapshot_share_no_random_number(lab_of_module, record_property):
+    lab, seen = lab_of_module, []
     for number in range(STARTS):
-        new_lab.up()
-        if new_lab.substrate != "microvm":
-            pytest.skip(f"labs on {new_lab.substrate} start from no snapshot")
-        assert (new_lab.directory / "snapshot").resolve().name, "the lab was not started from a snapshot"
-        clock = float(new_lab.exec(None, ["date", "+%s.%N"]).stdout)
+        lab.down()
+        lab.up()
+        if lab.substrate != "microvm":
+            pytest.skip(f"labs on {lab.substrate} start from no snapshot")
+        assert (lab.directory / "snapshot").resolve().name, "the lab was not started from a snapshot"
+        clock = float(lab.exec(None, ["date", "+%s.%N"]).stdout)
         assert abs(clock - time.time()) < 5, f"start {number}: the clock is off"
-        seen.append(from_the_kernel(new_lab) | of_the_sas(new_lab) | of_a_negotiation(new_lab))
-        new_lab.down()
+        seen.append(from_the_kernel(lab) | of_the_sas(lab) | of_a_negotiation(lab))
     record_property("values_per_start", [len(values) for values in seen])
     for (first, one), (second, other) in combinations(enumerate(seen), 2):
         assert not one & other, f"starts {first} and {second} share {one & other}"
 
 
-def test_two_labs_at_once_share_no_random_number(running_lab, own_lab):
-    assert running_lab.directory != own_lab.directory
+def test_two_labs_at_once_share_no_random_number(running_lab, ready_lab):
+    assert running_lab.directory != ready_lab.directory
     assert not (from_the_kernel(running_lab) | of_the_sas(running_lab)) & (
-        from_the_kernel(own_lab) | of_the_sas(own_lab)
+        from_the_kernel(ready_lab) | of_the_sas(ready_lab)
     )

@@ -12,7 +12,7 @@ from lab.control.computers import choose_place, computer_of
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 WATCH = """
-mount -t tracefs tracefs /sys/kernel/tracing
+mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
 cd /sys/kernel/tracing
 echo __jump_label_update __text_poke > set_ftrace_filter
 echo function > current_tracer
@@ -29,38 +29,39 @@ with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(
 """
 
 
-def test_the_first_connection_in_a_fresh_guest_throws_no_switch(new_lab):
+def test_the_first_connection_in_a_fresh_guest_throws_no_switch(lab_of_module):
+    lab = lab_of_module
     place = choose_place("auto")
     if place.substrate != "microvm":
         pytest.skip("the kernel is this host's own")
-    record.write_place(new_lab.name, place)
+    record.write_place(lab.name, place)
     quiet = partial(str)  # nobody is told of phases
-    computer_of(new_lab.name, place).start(quiet, quiet)
-    in_guest(new_lab, WATCH)
-    in_guest(new_lab, f"exec python3 -c '{CONNECT}'")
-    assert in_guest(new_lab, SHOW) == b""
+    computer_of(lab.name, place).start(quiet, quiet)
+    in_guest(lab, WATCH)
+    in_guest(lab, f"exec python3 -c '{CONNECT}'")
+    assert in_guest(lab, SHOW) == b""
 
 
-def test_pings_and_restarted_daemons_throw_no_switch(own_lab):
-    if own_lab.substrate != "microvm":
+def test_pings_and_restarted_daemons_throw_no_switch(ready_lab):
+    if ready_lab.substrate != "microvm":
         pytest.skip("the kernel is this host's own")
-    in_guest(own_lab, WATCH)
-    assert own_lab.vpnlab("ping").returncode == 0
-    assert own_lab.exec("vm1", ["sh", "-c", TWO_PINGS]).returncode == 0
-    assert own_lab.exec(None, ["pkill", "-KILL", "charon-systemd"]).returncode == 0
-    own_lab.wait_for(restarted, "charon at both ends again")
-    assert in_guest(own_lab, SHOW) == b""
+    in_guest(ready_lab, WATCH)
+    assert ready_lab.vpnlab("ping").returncode == 0
+    assert ready_lab.exec("vm1", ["sh", "-c", TWO_PINGS]).returncode == 0
+    assert ready_lab.exec(None, ["pkill", "-KILL", "charon-systemd"]).returncode == 0
+    ready_lab.wait_for(restarted, "charon at both ends again")
+    assert in_guest(ready_lab, SHOW) == b""
 
 
-def test_a_bandwidth_throws_no_switch(own_lab):
-    if own_lab.substrate != "microvm":
+def test_a_bandwidth_throws_no_switch(ready_lab):
+    if ready_lab.substrate != "microvm":
         pytest.skip("the kernel is this host's own")
-    in_guest(own_lab, WATCH)
+    in_guest(ready_lab, WATCH)
     for words in (("disable", "hq-2"), ("modify", "hq-2", "bandwidth_mbps=5"), ("enable", "hq-2"), ("disable", "hq-2"),
                   ("delete", "hq-2")):  # fmt: skip
-        done = own_lab.vpnlab(f"tunnel {words[0]}", *words[1:])
+        done = ready_lab.vpnlab(f"tunnel {words[0]}", *words[1:])
         assert done.returncode == 0, done.stderr
-    assert in_guest(own_lab, SHOW) == b""
+    assert in_guest(ready_lab, SHOW) == b""
 
 
 def in_guest(lab, script):

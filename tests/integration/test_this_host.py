@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from secrets import SystemRandom
 
 import pytest
-from there import put_sources
+from there import FOLDER
 
 from lab.cloud.keys import generate_psk
 from lab.control.computers import why_not_here
@@ -21,16 +21,15 @@ from lab.plan.report import LabReport
 from lab.spec.load import reference
 from lab.substrate import pace
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.usefixtures("sources_there")]
 
-THERE = "/tmp/here"  # noqa: S108 - in the guest, which is this test's own
 START = """
 import json, sys
 from pathlib import Path
 from secrets import SystemRandom
 from lab.runtime import daemon
 from lab.wire.client import connect
-directory = Path("/tmp/here/state")
+directory = Path("/tmp/here")
 directory.mkdir(mode=0o700)
 daemon.start(directory)
 sockets = (directory / daemon.SOCKET,)
@@ -44,7 +43,7 @@ from pathlib import Path
 from secrets import SystemRandom
 from lab.runtime import daemon
 from lab.wire.client import connect
-with connect((Path("/tmp/here/state") / daemon.SOCKET,), exclusive=False, deadline_s=60) as client:
+with connect((Path("/tmp/here") / daemon.SOCKET,), exclusive=False, deadline_s=60) as client:
     client.call("shutdown", deadline_s=60)
 """
 
@@ -56,8 +55,7 @@ def test_a_lab_as_a_daemon_of_a_capable_host_becomes_ready_and_leaves_nothing(ru
     lab = running_lab
     plan = compile_plan(reference().model_copy(update={"name": "here"}))
     keys = {pair.name: generate_psk(SystemRandom()) for pair in plan.tunnels}
-    put_sources(lab, THERE)
-    python = ["env", f"PYTHONPATH={THERE}", "python3", "-c"]
+    python = ["env", f"PYTHONPATH={FOLDER}", "python3", "-c"]
     with lab.session() as client:
         lab.start_exec(client, None, [*python, START])
         order = json.dumps({"plan": to_json(plan), "keys": keys}) + "\n"
@@ -76,6 +74,6 @@ def test_a_lab_as_a_daemon_of_a_capable_host_becomes_ready_and_leaves_nothing(ru
     namespaces = lab.exec(None, ["ls", "/run/netns"]).stdout.decode().split()
     assert namespaces
     assert not [name for name in namespaces if name.startswith("vpnlab.here.")]
-    left = lab.exec(None, ["pgrep", "-f", f"{THERE}|/run/vpnlab/here"])
+    left = lab.exec(None, ["pgrep", "-f", "/tmp/here|/run/vpnlab/here"])  # noqa: S108 - in the guest
     assert left.stdout == b"", left.stdout
     assert not lab.status().lacking, "the guest's own lab was disturbed"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from conftest import LiveLab
 
 ROOT = Path(__file__).parents[2]
+FOLDER = "/tmp/sources"  # noqa: S108 - in the guest, which is this test run's own
 
 
 def sources(*more: Path) -> bytes:
@@ -25,7 +26,7 @@ def sources(*more: Path) -> bytes:
     return archive.getvalue()
 
 
-def put_sources(lab: LiveLab, folder: str, *more: Path) -> None:
-    """Put the sources and more files into a folder beside the nodes of a lab."""
-    assert lab.exec(None, ["mkdir", "-p", folder]).returncode == 0
-    assert lab.exec(None, ["tar", "-C", folder, "-xf", "-"], stdin=sources(*more)).returncode == 0
+def put_sources(lab: LiveLab, *more: Path) -> None:
+    """Put the sources and more files into FOLDER beside the nodes of a lab."""
+    assert lab.exec(None, ["mkdir", "-p", FOLDER]).returncode == 0
+    assert lab.exec(None, ["tar", "-C", FOLDER, "-xf", "-"], stdin=sources(*more)).returncode == 0
