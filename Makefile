@@ -1,6 +1,5 @@
 # Every target does the set-up it needs (tools/setup). On a fresh machine: make lab-up, make test.
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
 BIN := .venv/bin
 
 .PHONY: help lab-up lab-down lab-status failover test test-failover test-containers check lint bench image container-image clean venv programs
@@ -20,8 +19,9 @@ lab-status: venv ## Show tunnels, BGP sessions and routes as they are now
 failover: programs ## Play the reference procedure on the reference lab; leaves failover.html to look at
 	@$(BIN)/vpnlab failover --html failover.html
 
-test: programs lint ## All checks, unit and integration tests on the real engines; with CI=true labs of containers, too
-	@$(BIN)/pytest tests -m "not containers and not failover"
+test: programs ## All checks, unit and integration tests on the real engines; with CI=true labs of containers, too
+	@$(MAKE) --no-print-directory --jobs=2 check image
+	@$(BIN)/pytest tests/integration -m "not containers and not failover"
 	@$(if $(CI),$(BIN)/pytest tests -m containers --durations=5)
 
 test-failover: programs ## A stage of its own: faults played, three times each, held to what they may cost
