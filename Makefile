@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help lab-up lab-down lab-status failover test test-failover test-containers check lint bench image container-image clean venv programs
+.PHONY: help lab-up lab-down lab-status failover test test-failover test-containers test-netns check lint bench image container-image clean venv programs
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ test-failover: programs ## A stage of its own: faults played, three times each, 
 
 test-containers: programs ## The second stage in CI: labs of containers, in a guest where there is no Docker
 	@$(BIN)/pytest tests -m containers --durations=5
+
+test-netns: programs ## The integration tests on namespaces of a fresh Debian machine in QEMU; needs root
+	@tools/fresh-machine $(or $(DIRECTORY),build/fresh-machine) tools/netns-tests
 
 check: lint ## Format, lint, types, import contracts, unit tests; needs neither root nor network
 	@$(BIN)/pytest tests/unit

@@ -143,7 +143,7 @@ def test_a_tcp_flow_through_a_tunnel_of_our_choice_gets_all_that_it_was_offered(
     before = carried(running_lab, tunnel)
     with probes_of(running_lab, replace(LOAD, rate=16.0), tcp_port=port) as probes:
         begin = probes.now()
-        probes.wait_settled(begin + 4)
+        probes.wait_settled(begin + 2)
         end = probes.now()
         probes.finish()
         tcp = probes.tcp(begin, end, tunnel)

@@ -11,7 +11,11 @@ import pytest
 from scapy.contrib.ikev2 import IKEv2, IKEv2_KE, IKEv2_Nonce
 from scapy.utils import PcapReader
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("running_lab"),  # else pytest begins with those that need it
+]
 
 STARTS = 5
 KERNEL = "cat /proc/sys/kernel/random/uuid; head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'"
