@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from there import put_sources
+from there import python
 
 from lab.control import record
 from lab.control.computers import computer_of, why_no_docker
@@ -267,12 +267,12 @@ def running_lab(state_home: Path, substrate_of_lab: str | None) -> Iterator[Live
 
 
 @pytest.fixture(scope="session")
-def sources_there(running_lab: LiveLab) -> None:
-    """All of the project's sources are beside the nodes of the shared lab: the image holds a part of them.
+def python_there(running_lab: LiveLab) -> list[str]:
+    """An interpreter beside the nodes of the shared lab that finds all of the project's modules.
 
-    They are put there once, for what imports them there compiles them.
+    They are put into a guest once, for what imports them there compiles them.
     """
-    put_sources(running_lab, Path(__file__).with_name("lone_nodes.py"))
+    return python(running_lab)
 
 
 @pytest.fixture(scope="module")

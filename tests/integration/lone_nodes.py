@@ -1,6 +1,6 @@
 """All nodes of a lab without a lab process: each a process of its own in a namespace, given no more than its bundle.
 
-Runs where nodes can run, in a guest too, as `python3 lone_nodes.py`; a line of JSON comes in: {"lab", "links",
+Runs where nodes can run, in a guest too, as `python3 -m lone_nodes`; a line of JSON comes in: {"lab", "links",
 "bundles", "keys"}. What the nodes say goes out as "NODE TEXT"; at the end of the input they are ended, and what is
 left of them goes out as "left NODE [...]".
 """

@@ -10,7 +10,6 @@ from secrets import SystemRandom
 
 import pytest
 from running import Running
-from there import FOLDER
 
 from lab.cloud.keys import generate_psk
 from lab.export.bundles import bundles
@@ -19,12 +18,10 @@ from lab.plan.codec import to_json
 from lab.plan.compile import compile_plan
 from lab.spec.load import reference
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.usefixtures("sources_there")]
-
-PYTHON = ["env", f"PYTHONPATH={FOLDER}", "python3"]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
-def test_the_nodes_of_a_lab_come_up_and_forward_from_their_bundles_alone_and_leave_nothing(running_lab):
+def test_the_nodes_of_a_lab_come_up_and_forward_from_their_bundles_alone_and_leave_nothing(running_lab, python_there):
     plan = compile_plan(reference().model_copy(update={"name": "alone"}))
     keys = {pair.name: generate_psk(SystemRandom()) for pair in plan.tunnels}
     order = {
@@ -35,7 +32,7 @@ def test_the_nodes_of_a_lab_come_up_and_forward_from_their_bundles_alone_and_lea
     }
     names = [node.name for node in plan.nodes]
     with running_lab.session() as client:
-        nodes = Running(running_lab, client, [*PYTHON, f"{FOLDER}/lone_nodes.py"])
+        nodes = Running(running_lab, client, [*python_there, "-m", "lone_nodes"])
         nodes.feed(json.dumps(order) + "\n")
         learned = ["bgw1 route 172.16.1.0/24 (bgp)", "hq-gw route 10.0.1.0/24 (bgp)", "vpc-app route 172.16.1.0/24"]
         nodes.wait_for(
@@ -48,7 +45,7 @@ def test_the_nodes_of_a_lab_come_up_and_forward_from_their_bundles_alone_and_lea
         ping = ["ip", "netns", "exec", "vpnlab.alone.vm1", "ping", "-c", "3", "-W", "5", "172.16.1.10"]
         answer = running_lab.exec(None, ping)
         assert answer.returncode == 0, (answer.stdout, nodes.lines)
-        health = running_lab.exec(None, [*PYTHON, "-m", "lab.runtime.health", "/run/vpnlab-alone/bgw1"])
+        health = running_lab.exec(None, [*python_there, "-m", "lab.runtime.health", "/run/vpnlab-alone/bgw1"])
         assert (health.returncode, health.stdout) == (0, b""), health
         nodes.end_input()
         assert nodes.wait() == 0

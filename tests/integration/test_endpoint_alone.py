@@ -14,13 +14,13 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner
 from running import Running
-from there import FOLDER, ROOT
+from there import ROOT
 
 from lab.cli.main import cli
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.usefixtures("sources_there")]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
-THERE = "/tmp/endpoints"  # noqa: S108 - in the guest, which is this test's own
+THERE = "/tmp/endpoints"  # noqa: S108 - in the guest, or on a host that is there for tests
 HOSTS = {
     "cloud": (("203.0.113.10/24", "203.0.113.20/24"), ("198.51.100.0/24", "192.0.2.0/24"), "10.0.1.1"),
     "idc": (("198.51.100.10/24", "192.0.2.10/24"), ("203.0.113.0/24",), "172.16.1.1"),
@@ -69,9 +69,9 @@ def within(host, *argv):
     return ["ip", "netns", "exec", namespace(host), *argv]
 
 
-def alone(host, folder):
-    argv = ["env", f"PYTHONPATH={FOLDER}", "python3", "-m", "lab.runtime.alone", f"{folder}/node.json"]
-    return within(host, *argv, "--keys", f"{folder}/keys.json")
+def alone(python, host):
+    folder = f"{THERE}/{host}"
+    return within(host, *python, "-m", "lab.runtime.alone", f"{folder}/node.json", "--keys", f"{folder}/keys.json")
 
 
 def compiled(tmp_path, **edits):
@@ -145,6 +145,7 @@ def remove(lab, hosts):
     for host in hosts:
         lab.exec(None, ["sh", "-c", f"ip netns pids {namespace(host)} | xargs -r kill -9"])
         lab.exec(None, ["ip", "netns", "delete", namespace(host)])
+    lab.exec(None, ["rm", "-r", THERE])
 
 
 @contextmanager
@@ -176,12 +177,12 @@ def is_ready(endpoint, route, *, since=0):
     endpoint.wait_for(told, "two tunnels, two sessions and a route over both")
 
 
-def test_two_endpoints_negotiate_exchange_routes_survive_a_kill_and_leave_nothing(hosts):
+def test_two_endpoints_negotiate_exchange_routes_survive_a_kill_and_leave_nothing(hosts, python_there):
     lab = hosts
     before = {host: look(lab, host) for host in HOSTS}
     with lab.session() as one, lab.session() as other:
-        cloud = Running(lab, one, alone("cloud", f"{THERE}/cloud"))
-        idc = Running(lab, other, alone("idc", f"{THERE}/idc"))
+        cloud = Running(lab, one, alone(python_there, "cloud"))
+        idc = Running(lab, other, alone(python_there, "idc"))
         with telling(lab, cloud, idc):
             is_ready(cloud, "172.16.1.0/24")
             is_ready(idc, "10.0.1.0/24")
@@ -190,7 +191,7 @@ def test_two_endpoints_negotiate_exchange_routes_survive_a_kill_and_leave_nothin
         counted = lab.exec(None, within("idc", "ip", "-s", "xfrm", "state"))
         assert counted.stdout.count(b"proto esp") == 4, counted.stdout
         for name in ("cloud", "office"):
-            asked = ["env", f"PYTHONPATH={FOLDER}", "python3", "-m", "lab.runtime.health", f"/run/vpnlab-alone/{name}"]
+            asked = [*python_there, "-m", "lab.runtime.health", f"/run/vpnlab-alone/{name}"]
             health = lab.exec(None, asked)
             assert (health.returncode, health.stdout) == (0, b""), health
             mode = lab.exec(None, ["stat", "-c", "%a", f"/run/vpnlab-alone/{name}/node.sock"])
@@ -201,7 +202,7 @@ def test_two_endpoints_negotiate_exchange_routes_survive_a_kill_and_leave_nothin
         cloud.wait_for(lambda lines: any(" not ready: " in line for line in lines[told:]), "news of the peer's end")
         assert "xfrm1" in "\n".join(look(lab, "idc")), "the killed endpoint has left nothing that could be in the way"
         told = len(cloud.lines)
-        again = Running(lab, other, alone("idc", f"{THERE}/idc"))
+        again = Running(lab, other, alone(python_there, "idc"))
         is_ready(again, "10.0.1.0/24")
         is_ready(cloud, "172.16.1.0/24", since=told)
         again.signal("INT")
@@ -215,25 +216,25 @@ def test_two_endpoints_negotiate_exchange_routes_survive_a_kill_and_leave_nothin
     assert lab.exec(None, ["ip", "netns", "pids", namespace("cloud")]).stdout == b""
 
 
-def test_an_endpoint_touches_nothing_where_somebody_elses_ipsec_lives(hosts):
+def test_an_endpoint_touches_nothing_where_somebody_elses_ipsec_lives(hosts, python_there):
     lab = hosts
     state = ["ip", "xfrm", "state", "add", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "0x100",
              "mode", "tunnel", "aead", "rfc4106(gcm(aes))", "0x" + "00" * 20, "128"]  # fmt: skip
     assert lab.exec(None, within("cloud", *state)).returncode == 0
     before = look(lab, "cloud")
     with lab.session() as client:
-        cloud = Running(lab, client, alone("cloud", f"{THERE}/cloud"))
+        cloud = Running(lab, client, alone(python_there, "cloud"))
         with telling(lab, cloud):
             assert cloud.wait() == 3
     assert "this network namespace has IPsec or routes of somebody else: 1 SAs" in "\n".join(cloud.lines)
     assert look(lab, "cloud") == before
 
 
-def test_an_endpoint_whose_ports_are_published_by_a_nat_is_the_other_end_of_a_public_one(host_behind_nat):
+def test_an_endpoint_whose_ports_are_published_by_a_nat_is_the_other_end_of_a_public_one(host_behind_nat, python_there):
     lab = host_behind_nat
     with lab.session() as one, lab.session() as other:
-        cloud = Running(lab, one, alone("cloud", f"{THERE}/cloud"))
-        idc = Running(lab, other, alone("idc", f"{THERE}/idc"))
+        cloud = Running(lab, one, alone(python_there, "cloud"))
+        idc = Running(lab, other, alone(python_there, "idc"))
         with telling(lab, cloud, idc):
             is_ready(cloud, "172.16.1.0/24")
             is_ready(idc, "10.0.1.0/24")
@@ -247,12 +248,10 @@ def test_an_endpoint_whose_ports_are_published_by_a_nat_is_the_other_end_of_a_pu
             assert endpoint.wait() == 0, endpoint.lines[-5:]
 
 
-def test_a_namespace_made_where_another_was_is_another_one(running_lab):
+def test_a_namespace_made_where_another_was_is_another_one(running_lab, python_there):
     lab = running_lab
     asked = "from lab.runtime.premises import _namespace; print(_namespace())"
-    script = (
-        f"ip netns add again; ip netns exec again env PYTHONPATH={FOLDER} python3 -c '{asked}'; ip netns delete again"
-    )
+    script = f"ip netns add again; ip netns exec again {' '.join(python_there)} -c '{asked}'; ip netns delete again"
     one, other = (lab.exec(None, ["sh", "-ec", script]) for _ in range(2))
     assert one.returncode == other.returncode == 0, one.stderr
     assert one.stdout != other.stdout

@@ -10,7 +10,6 @@ from base64 import b64decode, b64encode
 from secrets import SystemRandom
 
 import pytest
-from there import FOLDER
 
 from lab.cloud.keys import generate_psk
 from lab.control.computers import why_not_here
@@ -21,7 +20,7 @@ from lab.plan.report import LabReport
 from lab.spec.load import reference
 from lab.substrate import pace
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.usefixtures("sources_there")]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 START = """
 import json, sys
@@ -48,16 +47,17 @@ with connect((Path("/tmp/here") / daemon.SOCKET,), exclusive=False, deadline_s=6
 """
 
 
-def test_a_lab_as_a_daemon_of_a_capable_host_becomes_ready_and_leaves_nothing(running_lab, updated_report):
+def test_a_lab_as_a_daemon_of_a_capable_host_becomes_ready_and_leaves_nothing(
+    running_lab, python_there, updated_report
+):
     if running_lab.substrate != "microvm":
         assert why_not_here() is None
         pytest.skip("the other tests of this run have used this host's namespaces themselves")
     lab = running_lab
     plan = compile_plan(reference().model_copy(update={"name": "here"}))
     keys = {pair.name: generate_psk(SystemRandom()) for pair in plan.tunnels}
-    python = ["env", f"PYTHONPATH={FOLDER}", "python3", "-c"]
     with lab.session() as client:
-        lab.start_exec(client, None, [*python, START])
+        lab.start_exec(client, None, [*python_there, "-c", START])
         order = json.dumps({"plan": to_json(plan), "keys": keys}) + "\n"
         client.send({"input": b64encode(order.encode()).decode()})
         report, buffer = LabReport("here", "", ()), b""
@@ -69,7 +69,7 @@ def test_a_lab_as_a_daemon_of_a_capable_host_becomes_ready_and_leaves_nothing(ru
             *lines, buffer = (buffer + b64decode(message["out"])).split(b"\n")
             for line in lines:
                 report = updated_report(report, json.loads(line))
-    ended = lab.exec(None, [*python, END], within_s=120)
+    ended = lab.exec(None, [*python_there, "-c", END], within_s=120)
     assert ended.returncode == 0, ended.stderr
     namespaces = lab.exec(None, ["ls", "/run/netns"]).stdout.decode().split()
     assert namespaces
