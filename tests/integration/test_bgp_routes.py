@@ -87,7 +87,7 @@ def sas_and_sessions(lab):
 
 
 def assert_traffic_flows(lab):
-    done = lab.exec("vm1", ["ping", "-n", "-q", "-c", "20", "-i", "0.05", "-w", "20", "172.16.1.10"])
+    done = lab.exec("vm1", ["ping", "-n", "-c", "20", "-i", "0.05", "-w", "20", "172.16.1.10"])
     assert b" 20 received" in done.stdout, done.stdout
 
 
