@@ -308,17 +308,3 @@ def lab_of(state_home: Path) -> Callable[[Path], AbstractContextManager[LiveLab]
             yield lab
 
     return brought_up
-
-
-@pytest.fixture
-def new_lab(state_home: Path) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
-    """A name for a lab that was never up; a test may do anything to it."""
-    with lab_that_ends(f"t{secrets.token_hex(3)}") as lab:
-        yield lab
-
-
-@pytest.fixture
-def own_lab(new_lab: LiveLab) -> LiveLab:
-    """A lab that is ready and belongs to one test."""
-    bring_up_or_skip(new_lab)
-    return new_lab

@@ -53,8 +53,8 @@ def bounds(lab):
     return dict(re.findall(r"qdisc tbf \S+ dev (\S+) .*rate (\S+) ", listed))
 
 
-def test_a_bound_is_set_when_the_tunnel_is_modified_and_goes_with_it(own_lab):
-    lab = own_lab
+def test_a_bound_is_set_when_the_tunnel_is_modified_and_goes_with_it(ready_lab):
+    lab = ready_lab
 
     def done(*words):
         finished = lab.vpnlab(*words)
