@@ -201,6 +201,14 @@ class Trial:
             return "failed"
         return "unmeasured" if "unmeasured" in outcomes else "passed"
 
+    @property
+    def why_not(self) -> str | None:
+        """What decided the outcome of a trial that did not pass: why it was given up, or the first such answer."""
+        if self.failure is not None or self.passed:
+            return self.failure
+        deciding = next(verdict for verdict in self.verdicts if verdict.outcome == self.outcome)
+        return f"{deciding.question}: {deciding.text}"
+
 
 @dataclass(frozen=True, slots=True)
 class Budgets:

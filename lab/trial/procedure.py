@@ -83,6 +83,6 @@ def _trials(lab: RunningLab, parts: Iterable[Part], choice: Choice, progress: Pr
     for fault, tunnel, run in parts:
         trial = play(lab, fault, tunnel, run, choice, progress)
         lost = sum(direction.lost for phase in trial.phases for direction in phase.directions)
-        answer = "passed" if trial.passed else "not passed"
-        watch.reached(f"{fault.name} on {tunnel}, run {run}: {answer}, {lost} packets lost")
+        because = f": {trial.why_not}" if trial.why_not else ""
+        watch.reached(f"{fault.name} on {tunnel}, run {run}: {trial.outcome}, {lost} packets lost{because}")
         yield trial

@@ -28,5 +28,20 @@ def test_one_verdict_that_is_no_yes_fails_trial_and_run(outcome):
     assert not replace(REPORT, trials=(TRIAL, trial)).passed
 
 
+def test_a_trial_that_passed_has_no_reason_why_not():
+    assert TRIAL.why_not is None
+
+
+def test_a_no_is_the_reason_before_what_could_not_be_measured():
+    unmeasured, failed = Verdict("is it measured", "unmeasured", "too busy"), Verdict("is it back", "failed", "0 of 8")
+    assert replace(TRIAL, verdicts=(*TRIAL.verdicts, unmeasured)).why_not == "is it measured: too busy"
+    assert replace(TRIAL, verdicts=(unmeasured, failed)).why_not == "is it back: 0 of 8"
+
+
+def test_what_a_trial_was_given_up_for_is_the_reason_before_all_answers():
+    failed = Verdict("is it back", "failed", "0 of 8")
+    assert replace(TRIAL, verdicts=(failed,), failure="interrupted").why_not == "interrupted"
+
+
 def test_a_trial_that_was_given_up_has_not_passed_whatever_its_verdicts():
     assert not replace(TRIAL, failure="interrupted").passed
