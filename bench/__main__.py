@@ -25,7 +25,7 @@ from bench import failover
 from bench.floor import qemu_cpu_s
 from bench.routes import measure as measure_routes
 from bench.topologies import with_connections
-from lab.control.computers import GUEST_CPUS, GUEST_MEMORY_MIB
+from lab.control.computers import GUEST_MEMORY_MIB, guest_cpus
 from lab.control.paths import lab_directory
 from lab.control.status import session_with
 from lab.errors import LabSaysNo
@@ -178,7 +178,7 @@ def host() -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "qemu": qemu.splitlines()[0] if qemu else "none",
-        "guest_processors": GUEST_CPUS,
+        "guest_processors": guest_cpus(),
         "guest_memory_mib": GUEST_MEMORY_MIB,
         "load_1min": os.getloadavg()[0],
     }

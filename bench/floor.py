@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from lab.control.computers import GUEST_CPUS, GUEST_MEMORY_MIB
+from lab.control.computers import GUEST_MEMORY_MIB, guest_cpus
 from lab.control.paths import cache_home
 from lab.image import GuestImage, cpio, ensure
 from lab.image.store import cache_root
@@ -48,7 +48,7 @@ def run(directory: Path, *, use_snapshot: bool) -> dict[str, object]:
     began = time.monotonic()
     running = machine.start(
         image, directory, accel=chosen.name, memory_mib=GUEST_MEMORY_MIB,
-        cpus=min(GUEST_CPUS, os.cpu_count() or 1), use_snapshot=use_snapshot, progress=notes.append,
+        cpus=guest_cpus(), use_snapshot=use_snapshot, progress=notes.append,
     )  # fmt: skip
     try:
         started_s = time.monotonic() - began

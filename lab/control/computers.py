@@ -37,6 +37,11 @@ ANSWER_S = 5.0
 """Seconds for a lab process to say hello, on a host that is as quick as the reference (scaled by its slowness)."""
 
 
+def guest_cpus() -> int:
+    """How many processors a guest gets: no more than this process may run on (`taskset`, cpusets)."""
+    return min(GUEST_CPUS, len(os.sched_getaffinity(0)))
+
+
 class Computer(Protocol):
     """Where the lab process of one lab runs."""
 
@@ -74,7 +79,7 @@ class Microvm:
             self._directory,
             accel=chosen.name,
             memory_mib=DOCKER_GUEST_MEMORY_MIB if holds_docker else GUEST_MEMORY_MIB,
-            cpus=min(GUEST_CPUS, os.cpu_count() or 1),
+            cpus=guest_cpus(),
             use_snapshot=self._use_snapshot,
             progress=doing,
             boot_s=DOCKER_BOOT_S if holds_docker else machine.BOOT_S,

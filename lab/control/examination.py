@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.control.computers import GUEST_CPUS, GUEST_MEMORY_MIB, why_no_docker
+from lab.control.computers import GUEST_MEMORY_MIB, guest_cpus, why_no_docker
 from lab.control.doctor import Area, Check
 from lab.control.labs import all_labs
 from lab.control.paths import cache_home, state_home
@@ -118,7 +118,7 @@ def _microvm(image: GuestImage | None) -> Iterator[Check]:
         chosen = accel.choose(image.kernel, cache_home(os.environ))
         fast = chosen.name == "kvm"
         yield Check("microvm", "KVM", "ok" if fast else "note", chosen.why, None if fast else _without_kvm())
-        hardware = Hardware(chosen.name, GUEST_MEMORY_MIB, min(GUEST_CPUS, os.cpu_count() or 1))
+        hardware = Hardware(chosen.name, GUEST_MEMORY_MIB, guest_cpus())
         kept = snapshot.find(image.directory / "snapshots", machine.snapshot_name(image, hardware))
         said = f"there; its boot took {kept.boot_s:.1f} s" if kept else "none yet: the first lab makes it"
         yield Check("microvm", "snapshot", "ok" if kept else "note", said)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.control.computers import guest_cpus
 from lab.image import GuestImage, cpio, ensure
 from lab.substrate import process
 from lab.substrate.microvm import accel, machine, sockets
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 RESIDENT = Path(__file__).with_name("machine_resident.py")
 MEMORY_MIB = 512
-CPUS = min(2, os.cpu_count() or 1)
+CPUS = guest_cpus()
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +208,7 @@ def test_a_guest_without_a_root_says_what_happened(image, tmp_path, accel_name):
 SCRIPT = f"""
 import sys
 from pathlib import Path
+from lab.control.computers import guest_cpus
 from lab.image import GuestImage
 from lab.substrate.microvm import machine
 key, accel, *paths = sys.argv[1:]

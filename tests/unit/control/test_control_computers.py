@@ -1,5 +1,15 @@
-from lab.control.computers import ThisHost
+import os
+
+import pytest
+
+from lab.control.computers import ThisHost, guest_cpus
 from lab.runtime import daemon
+
+
+@pytest.mark.parametrize(("may_use", "gets"), [({5}, 1), ({0, 1}, 2), (set(range(64)), 2)])
+def test_a_guest_gets_two_processors_where_this_process_may_use_as_many(monkeypatch, may_use, gets):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: may_use)
+    assert guest_cpus() == gets
 
 
 class NoNodes:
