@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help lab-up lab-down lab-status failover test test-failover test-containers test-netns check lint bench image container-image clean venv programs
+.PHONY: help lab-up lab-down lab-status failover test test-soak test-containers test-failover test-netns check lint bench image container-image clean venv programs
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -19,22 +19,25 @@ lab-status: venv ## Show tunnels, BGP sessions and routes as they are now
 failover: programs ## Play the reference procedure on the reference lab; leaves failover.html to look at
 	@$(BIN)/vpnlab failover --html failover.html
 
-test: programs ## All checks, unit and integration tests on the real engines; with CI=true labs of containers, too
+test: programs ## All checks, unit and integration tests on the real engines; with CI=true the next two stages, too
 	@$(MAKE) --no-print-directory --jobs=2 check image
-	@$(BIN)/pytest tests/integration -m "not containers and not failover"
-	@$(if $(CI),$(BIN)/pytest tests -m containers --durations=5)
+	@$(BIN)/pytest tests/integration -m "not soak and not containers and not failover" --numprocesses=2 --dist=loadfile
+	@$(if $(CI),$(MAKE) --no-print-directory test-soak test-containers)
+
+test-soak: programs ## The second stage in CI: ten killed starts, ten connections, bandwidths filled
+	@$(BIN)/pytest tests/integration -m "soak and not containers" --durations=5
+
+test-containers: programs ## The third stage in CI: labs of containers, in a guest where there is no Docker
+	@$(BIN)/pytest tests -m containers --durations=5
 
 test-failover: programs ## A stage of its own: faults played, three times each, held to what they may cost
 	@$(BIN)/pytest tests -m failover -v
-
-test-containers: programs ## The second stage in CI: labs of containers, in a guest where there is no Docker
-	@$(BIN)/pytest tests -m containers --durations=5
 
 test-netns: programs ## The integration tests on namespaces of a fresh Debian machine in QEMU; needs root
 	@tools/fresh-machine $(or $(DIRECTORY),build/fresh-machine) tools/netns-tests
 
 check: lint ## Format, lint, types, import contracts, unit tests; needs neither root nor network
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest tests/unit --numprocesses=2
 
 lint: venv
 	@$(BIN)/ruff format --check --quiet

@@ -42,6 +42,21 @@ CONSOLE_CHARACTERS = 20_000
 VPNLAB = "from lab.cli.main import main; main()"
 
 
+def keep_to_own_processors() -> None:
+    """One of several workers (pytest-xdist) uses its share of the processors, with all that it starts.
+
+    A guest gets as many as there are then. Labs that fought for the same ones would run out of their hold times.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker:
+        shared = sorted(os.sched_getaffinity(0))
+        own = shared[int(worker) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]
+        os.sched_setaffinity(0, own or shared)
+
+
+keep_to_own_processors()
+
+
 @dataclass(frozen=True)
 class LiveLab:
     """A lab by name, as commands see it: every method asks anew."""
@@ -230,6 +245,11 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["XDG_STATE_HOME"] = before
 
 
+def a_name() -> str:
+    """A name that no other lab of this host has, whoever else tests there."""
+    return f"t{secrets.token_hex(3)}"
+
+
 @contextmanager
 def lab_that_ends(name: str) -> Iterator[LiveLab]:
     """A lab by this name that is taken down at the end, whatever became of it."""
@@ -261,7 +281,7 @@ def bring_up_or_skip(lab: LiveLab, topology: Path = EXAMPLE, substrate: str | No
 @pytest.fixture(scope="session")
 def running_lab(state_home: Path, substrate_of_lab: str | None) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
     """The reference lab, ready, with fast timers. Shared: leave it as you found it."""
-    with lab_that_ends("ha") as lab:
+    with lab_that_ends(a_name()) as lab:
         bring_up_or_skip(lab, substrate=substrate_of_lab)
         yield lab
 
@@ -278,7 +298,7 @@ def python_there(running_lab: LiveLab) -> list[str]:
 @pytest.fixture(scope="module")
 def battered_lab(state_home: Path, substrate_of_lab: str | None) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
     """A lab that is ready, for the tests of one module to beat; each must wait until it is ready again."""
-    with lab_that_ends(f"t{secrets.token_hex(3)}") as lab:
+    with lab_that_ends(a_name()) as lab:
         bring_up_or_skip(lab, substrate=substrate_of_lab)
         yield lab
 
@@ -286,7 +306,7 @@ def battered_lab(state_home: Path, substrate_of_lab: str | None) -> Iterator[Liv
 @pytest.fixture(scope="module")
 def lab_of_module(state_home: Path) -> Iterator[LiveLab]:  # noqa: ARG001 - sets the environment
     """A name for a lab that was never up, for the tests of one module to start and to share."""
-    with lab_that_ends(f"t{secrets.token_hex(3)}") as lab:
+    with lab_that_ends(a_name()) as lab:
         yield lab
 
 
@@ -303,7 +323,7 @@ def lab_of(state_home: Path) -> Callable[[Path], AbstractContextManager[LiveLab]
 
     @contextmanager
     def brought_up(topology: Path) -> Iterator[LiveLab]:
-        with lab_that_ends(f"t{secrets.token_hex(3)}") as lab:
+        with lab_that_ends(a_name()) as lab:
             bring_up_or_skip(lab, topology)
             yield lab
 

@@ -200,7 +200,7 @@ def test_following_ends_with_130_when_interrupted(running_lab):
 
 def test_status_is_json_with_a_version(running_lab):
     told = json.loads(running_lab.vpnlab("status", "-f", "json").stdout)
-    assert (told["version"], told["lab"], told["ready"]) == (1, "ha", True)
+    assert (told["version"], told["lab"], told["ready"]) == (1, running_lab.name, True)
 
 
 def test_the_image_of_a_running_lab_is_not_removed(running_lab):

@@ -138,6 +138,7 @@ def test_down_leaves_nothing_and_can_be_repeated_without_a_file(ready_lab, tmp_p
     assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_up_killed_at_ten_random_moments_comes_up_the_next_time(lab_of_module):
     lab = lab_of_module

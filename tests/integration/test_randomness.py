@@ -64,6 +64,7 @@ def of_a_negotiation(lab):
     return values | nonces
 
 
+@pytest.mark.soak
 def test_five_starts_from_one_snapshot_share_no_random_number(lab_of_module, record_property):
     lab, seen = lab_of_module, []
     for number in range(STARTS):
