@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help lab-up lab-down lab-status failover test test-soak test-containers test-failover test-netns check lint bench image container-image clean venv programs
+.PHONY: help lab-up lab-down lab-status failover test test-machine test-slow test-containers test-failover test-netns check lint bench image container-image clean venv programs
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -20,12 +20,15 @@ failover: programs ## Play the reference procedure on the reference lab; leaves 
 	@$(BIN)/vpnlab failover --html failover.html
 
 test: programs ## All checks, unit and integration tests on the real engines; with CI=true the next two stages, too
-	@$(MAKE) --no-print-directory --jobs=2 check image
-	@$(BIN)/pytest tests/integration -m "not soak and not containers and not failover" --numprocesses=2 --dist=loadfile
-	@$(if $(CI),$(MAKE) --no-print-directory test-soak test-containers)
+	@$(MAKE) --no-print-directory --jobs=2 check test-machine
+	@$(BIN)/pytest tests/integration -m "not machine and not slow and not containers and not failover"
+	@$(if $(CI),$(MAKE) --no-print-directory test-slow test-containers)
 
-test-soak: programs ## The second stage in CI: ten killed starts, ten connections, bandwidths filled
-	@$(BIN)/pytest tests/integration -m "soak and not containers" --durations=5
+test-machine: image ## The guest by itself, without a lab in it
+	@$(BIN)/pytest tests/integration -m machine
+
+test-slow: programs ## The second stage in CI: every example, ten killed starts, ten connections, bandwidths filled
+	@$(BIN)/pytest tests/integration -m "slow and not containers" --durations=5
 
 test-containers: programs ## The third stage in CI: labs of containers, in a guest where there is no Docker
 	@$(BIN)/pytest tests -m containers --durations=5

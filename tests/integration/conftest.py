@@ -42,21 +42,6 @@ CONSOLE_CHARACTERS = 20_000
 VPNLAB = "from lab.cli.main import main; main()"
 
 
-def keep_to_own_processors() -> None:
-    """One of several workers (pytest-xdist) uses its share of the processors, with all that it starts.
-
-    A guest gets as many as there are then. Labs that fought for the same ones would run out of their hold times.
-    """
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    if worker:
-        shared = sorted(os.sched_getaffinity(0))
-        own = shared[int(worker) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]
-        os.sched_setaffinity(0, own or shared)
-
-
-keep_to_own_processors()
-
-
 @dataclass(frozen=True)
 class LiveLab:
     """A lab by name, as commands see it: every method asks anew."""
@@ -204,6 +189,12 @@ def updated(report: LabReport, message: Message) -> LabReport:
 def updated_report() -> Callable[[LabReport, Message], LabReport]:
     """What follows a watch: a report and a message give the next report."""
     return updated
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has put those together that share a parameter of the session
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the shared lab come last: its keepalives and dead peer detection take a quarter of a processor."""
+    items.sort(key=lambda item: "running_lab" in getattr(item, "fixturenames", ()))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

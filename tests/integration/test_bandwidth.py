@@ -32,14 +32,14 @@ def bound_mbps(running_lab, request):
         yield request.param
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_tcp_fills_the_bandwidth_of_a_tunnel_and_gets_no_more(running_lab, bound_mbps, direction):
     with flow(running_lab, "tcp", direction) as arrival:
         assert arrival.bps() == pytest.approx(bound_mbps * MBPS, rel=0.1)
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.parametrize("bound_mbps", [2], indirect=True)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_a_flow_that_sends_more_than_fits_gets_no_more_and_leaves_bgp_its_share(running_lab, bound_mbps, direction):

@@ -13,7 +13,7 @@ from replanning import changed, next_hops
 from lab.control import record
 from lab.plan.codec import to_json
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

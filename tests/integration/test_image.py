@@ -11,7 +11,7 @@ from lab.image.base import which
 from lab.image.cpio import Entry, archive
 from lab.substrate.microvm.qemu import KERNEL_PARAMETERS
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.machine
 BOOT_DEADLINE_S = 120  # a busy host without hardware virtualisation
 QEMU = "qemu-system-x86_64"
 

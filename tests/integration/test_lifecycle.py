@@ -19,7 +19,7 @@ from lab.substrate import namespaces, pace
 from lab.substrate.microvm import machine
 from lab.wire.client import LabGone
 
-pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("running_lab")]  # else pytest begins with those that need it
+pytestmark = pytest.mark.lab
 
 TOPOLOGY = str(Path(__file__).parents[2] / "examples" / "ha.vpnlab.yaml")
 KILLS = 10
@@ -51,16 +51,16 @@ def start_up(lab):
     )
 
 
-def test_a_second_up_changes_nothing(running_lab):
-    before = identity(running_lab)
-    running_lab.up()
-    assert identity(running_lab) == before
+def test_a_second_up_changes_nothing(ready_lab):
+    before = identity(ready_lab)
+    ready_lab.up()
+    assert identity(ready_lab) == before
 
 
-def test_up_of_another_topology_under_a_running_name_is_refused(running_lab, tmp_path):
+def test_up_of_another_topology_under_a_running_name_is_refused(ready_lab, tmp_path):
     other = tmp_path / "other.vpnlab.yaml"
     other.write_text(Path(TOPOLOGY).read_text().replace("172.16.1.", "172.16.2."))
-    done = running_lab.vpnlab("up", "-t", str(other))
+    done = ready_lab.vpnlab("up", "-t", str(other))
     assert done.returncode == 2
     assert "another plan" in done.stderr
     assert "vpnlab down" in done.stderr
@@ -138,7 +138,7 @@ def test_down_leaves_nothing_and_can_be_repeated_without_a_file(ready_lab, tmp_p
     assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_up_killed_at_ten_random_moments_comes_up_the_next_time(lab_of_module):
     lab = lab_of_module

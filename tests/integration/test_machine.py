@@ -19,7 +19,7 @@ from lab.substrate.microvm import accel, machine, sockets
 from lab.substrate.microvm.machine import MachineFailed
 from lab.substrate.microvm.qemu import Hardware
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
 
 RESIDENT = Path(__file__).with_name("machine_resident.py")
 MEMORY_MIB = 512

@@ -14,7 +14,6 @@ from scapy.utils import PcapReader
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.timeout(600),
-    pytest.mark.usefixtures("running_lab"),  # else pytest begins with those that need it
 ]
 
 STARTS = 5
@@ -64,7 +63,7 @@ def of_a_negotiation(lab):
     return values | nonces
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_five_starts_from_one_snapshot_share_no_random_number(lab_of_module, record_property):
     lab, seen = lab_of_module, []
     for number in range(STARTS):

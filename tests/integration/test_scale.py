@@ -9,7 +9,7 @@ import pytest
 from bench.topologies import with_connections
 from lab.cloud.quotas import VPN_CONNECTIONS
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_a_border_gateway_has_ten_connections_of_two_tunnels(lab_of, tmp_path):
