@@ -27,7 +27,7 @@ test: programs ## All checks, unit and integration tests on the real engines; wi
 test-machine: image ## The guest by itself, without a lab in it
 	@$(BIN)/pytest tests/integration -m machine
 
-test-slow: programs ## The second stage in CI: every example, ten killed starts, ten connections, bandwidths filled
+test-slow: programs ## The second stage in CI: every example, lifetimes, ten killed starts, ten connections, bandwidths filled
 	@$(BIN)/pytest tests/integration -m "slow and not containers" --durations=5
 
 test-containers: programs ## The third stage in CI: labs of containers, in a guest where there is no Docker

@@ -113,6 +113,7 @@ def with_packet_lifetime(plan, tunnel):
     return plan
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_sa_that_has_carried_its_packets_is_rekeyed_by_itself_without_loss(running_lab):
     lab = running_lab

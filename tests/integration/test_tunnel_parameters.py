@@ -12,7 +12,7 @@ from lab.control import record
 from lab.control.readiness import lacks
 from lab.plan.codec import to_json
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PACKETS, BYTES = 20, 20_000
 LIFETIMES = {f"new-{n}": {"ipsec_sa_life_pkt": PACKETS} for n in range(1, 9)} | {
