@@ -208,7 +208,6 @@ def test_a_guest_without_a_root_says_what_happened(image, tmp_path, accel_name):
 SCRIPT = f"""
 import sys
 from pathlib import Path
-from lab.control.computers import guest_cpus
 from lab.image import GuestImage
 from lab.substrate.microvm import machine
 key, accel, *paths = sys.argv[1:]
