@@ -7,14 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from endpoint.control import Commands, DaemonSilentError, Events, RefusedError
-from endpoint.daemon import Daemon, present_plugins
+from endpoint.daemon import Daemon, present_plugins, processor_s
+from endpoint.patience import Limits, Patience
 from endpoint.plan import Retransmission
 from endpoint.reasons import is_noise
 from endpoint.settings import render_settings
 from endpoint.xfrm import flush_xfrm
 
-# A charon that is not ready after so long hangs; the slowest start seen took a second.
-START_WITHIN_S = 30.0
+# A charon that is not ready after so long without work hangs; on a quiet machine the slowest start seen took a second.
+STARTING = Limits(look_s=5.0, idle_s=30.0, longest_s=300.0)
+# So does one that leaves a command unanswered; in a quiet guest without hardware virtualisation the slowest answer seen
+# took a quarter of a second, in one with ten connections and a single processor more than ten seconds.
+ANSWERING = Limits(look_s=0.5, idle_s=10.0, longest_s=120.0)
 # A charon that lived so long died of something new: it is started again at once.
 LIVED_WELL_S = 10.0
 LONGEST_BACKOFF_S = 10.0
@@ -47,6 +51,7 @@ class Charon:
         self._settings = ""
         self._daemon: Daemon | None = None
         self._events: Events | None = None
+        self._starting: Patience | None = None
         self._started_at = 0.0
         self._start_at = 0.0
         self._deaths = 0
@@ -77,7 +82,7 @@ class Charon:
         """The monotonic time at which `ensure` wants to be called again, None for no wish."""
         if self._daemon is None:
             return self._start_at
-        return self._started_at + START_WITHIN_S if self.commands is None else None
+        return self._starting.next_look if self._starting is not None else None
 
     def ensure(self, retransmission: Retransmission) -> None:
         """Have it run with these settings; returns before it is ready.
@@ -85,8 +90,8 @@ class Charon:
         Raises EndpointError where this node lacks something.
         """
         now = self._now()
-        if self._daemon is not None and self.commands is None and now >= self._started_at + START_WITHIN_S:
-            self.lose(f"not ready after {START_WITHIN_S:.0f} s")
+        if self._starting is not None and now >= self._starting.next_look and self._starting.is_over():
+            self.lose(f"not ready after {now - self._started_at:.0f} s")
         settings = render_settings(self._directory, retransmission, self._plugins)
         if settings != self._settings:
             path = self._directory / "strongswan.conf"
@@ -102,6 +107,7 @@ class Charon:
             self.restarts += 1 if self.last_exit else 0
             self._daemon = Daemon(self._directory)
             self._started_at = now
+            self._starting = Patience(STARTING, self._processor_s, self._now)
 
     def process(self) -> Events | None:
         """See whether it has become ready or died, without blocking; what it says, once it can be talked to."""
@@ -141,10 +147,11 @@ class Charon:
         flush_xfrm()
 
     def _connect(self) -> None:
+        self._starting = None
         path = self._directory / "vici"
         try:
-            self.commands = Commands(path)
-            self._events = Events(path, self._listens_to, is_noise)
+            self.commands = Commands(path, self._answering)
+            self._events = Events(path, self._listens_to, is_noise, self._answering)
         except DaemonSilentError as error:
             self.lose(str(error))
             return
@@ -154,4 +161,10 @@ class Charon:
         for channel in (self.commands, self._events):
             if channel is not None:
                 channel.close()
-        self.commands = self._events = None
+        self.commands = self._events = self._starting = None
+
+    def _answering(self) -> Patience:
+        return Patience(ANSWERING, self._processor_s, self._now)
+
+    def _processor_s(self) -> float:
+        return processor_s(self._daemon.pid) if self._daemon is not None else 0.0

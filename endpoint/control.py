@@ -13,16 +13,16 @@ from vici.exception import DeserializationException
 from vici.protocol import FiniteStream, Message, Packet
 
 from endpoint.connections import ViciMessage
+from endpoint.patience import Patience
 
-# A charon that leaves a command unanswered for so long hangs; in a guest without hardware
-# virtualisation the slowest answer seen took a quarter of a second.
-COMMAND_TIMEOUT_S = 10.0
+# The socket takes a command at once: charon has answered the one before.
+_SEND_WITHIN_S = 10.0
 _LONGEST_PACKET = 512 * 1024  # vici's own limit (libcharon/plugins/vici/README.md)
 _HEADER = struct.Struct("!I")
 
 
 class DaemonSilentError(Exception):
-    """charon closed the connection, answers nonsense or does not answer at all."""
+    """charon closed the connection, answers nonsense or not at all; the text says which, without a subject."""
 
 
 class RefusedError(Exception):
@@ -30,11 +30,12 @@ class RefusedError(Exception):
 
 
 class Commands:
-    """A VICI connection for commands; it blocks until charon answers."""
+    """A VICI connection for commands; it blocks until charon answers, or until a new `patience` with it is over."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: Callable[[], Patience]) -> None:
+        self._patience = patience
         self._socket = _connect(path)
-        _register(self._socket, "list-sa")
+        _register(self._socket, "list-sa", patience())
 
     def request(self, command: str, message: ViciMessage | None = None) -> Mapping[str, Any]:
         """The answer to a command. Raises RefusedError, DaemonSilentError."""
@@ -54,13 +55,14 @@ class Commands:
         encoded = Message.serialize(message) if message else None
         _send(self._socket, Packet.request(command, encoded))
         events = []
+        patience = self._patience()
         while True:
-            packet = _parse(_receive(self._socket))
+            packet = _parse(_receive(self._socket, patience))
             if packet.kind == Packet.EVENT:
                 events.append(_decode(packet))
                 continue
             if packet.kind != Packet.CMD_RESPONSE:
-                raise DaemonSilentError(f"charon does not know the command {command}")
+                raise DaemonSilentError(f"does not know the command {command}")
             answer = _decode(packet)
             if answer.get("success", b"yes") != b"yes":
                 raise RefusedError(f"{command}: {answer.get('errmsg', b'').decode(errors='replace')}")
@@ -73,11 +75,13 @@ class Events:
     Events for whose undecoded bytes `is_noise` holds are thrown away, which costs far less than to read them.
     """
 
-    def __init__(self, path: Path, names: tuple[str, ...], is_noise: Callable[[bytes], bool]) -> None:
+    def __init__(
+        self, path: Path, names: tuple[str, ...], is_noise: Callable[[bytes], bool], patience: Callable[[], Patience]
+    ) -> None:
         self._is_noise = is_noise
         self._socket = _connect(path)
         for name in names:
-            _register(self._socket, name)
+            _register(self._socket, name, patience())
         self._socket.setblocking(False)
         self._buffer = bytearray()
 
@@ -108,7 +112,7 @@ class Events:
             if packet.kind == Packet.EVENT:
                 yield packet.event, _decode(packet)
         if ended:
-            raise DaemonSilentError("charon closed its VICI socket")
+            raise DaemonSilentError("closed its VICI socket")
 
     def close(self) -> None:
         """Close the socket."""
@@ -117,43 +121,49 @@ class Events:
 
 def _connect(path: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(COMMAND_TIMEOUT_S)
+    connection.settimeout(_SEND_WITHIN_S)
     try:
         connection.connect(str(path))
     except OSError as error:
         connection.close()
-        raise DaemonSilentError(f"no connection to charon at {path}: {error}") from error
+        raise DaemonSilentError(f"takes no connection at {path}: {error}") from error
     return connection
 
 
-def _register(connection: socket.socket, event: str) -> None:
+def _register(connection: socket.socket, event: str, patience: Patience) -> None:
     _send(connection, Packet.register_event(event))
-    while (packet := _parse(_receive(connection))).kind == Packet.EVENT:
+    while (packet := _parse(_receive(connection, patience))).kind == Packet.EVENT:
         pass  # an event that is registered already may come before the confirmation
     if packet.kind != Packet.EVENT_CONFIRM:
-        raise DaemonSilentError(f"charon does not know the event {event}")
+        raise DaemonSilentError(f"does not know the event {event}")
 
 
 def _send(connection: socket.socket, packet: bytes) -> None:
+    connection.settimeout(_SEND_WITHIN_S)
     try:
         connection.sendall(_HEADER.pack(len(packet)) + packet)
     except OSError as error:
-        raise DaemonSilentError(f"charon does not listen: {error}") from error
+        raise DaemonSilentError(f"does not listen: {error}") from error
 
 
-def _receive(connection: socket.socket) -> bytes:
-    return _receive_exactly(connection, _length(_receive_exactly(connection, _HEADER.size)))
+def _receive(connection: socket.socket, patience: Patience) -> bytes:
+    return _receive_exactly(connection, _length(_receive_exactly(connection, _HEADER.size, patience)), patience)
 
 
-def _receive_exactly(connection: socket.socket, count: int) -> bytes:
+def _receive_exactly(connection: socket.socket, count: int, patience: Patience) -> bytes:
+    connection.settimeout(patience.look_s)
     data = bytearray()
     while len(data) < count:
         try:
             chunk = connection.recv(count - len(data))
+        except TimeoutError as error:
+            if patience.is_over():
+                raise DaemonSilentError("does not answer") from error
+            continue
         except OSError as error:
-            raise DaemonSilentError(f"charon does not answer: {error}") from error
+            raise DaemonSilentError(f"does not answer: {error}") from error
         if not chunk:
-            raise DaemonSilentError("charon closed its VICI socket")
+            raise DaemonSilentError("closed its VICI socket")
         data += chunk
     return bytes(data)
 
@@ -161,7 +171,7 @@ def _receive_exactly(connection: socket.socket, count: int) -> bytes:
 def _length(header: bytes) -> int:
     length = int(_HEADER.unpack(header)[0])
     if length > _LONGEST_PACKET:
-        raise DaemonSilentError(f"charon announces a packet of {length} bytes")
+        raise DaemonSilentError(f"announces a packet of {length} bytes")
     return length
 
 
@@ -176,7 +186,7 @@ def _parse(data: bytes) -> _Packet:
     try:
         packet = Packet.parse(data)
     except struct.error as error:
-        raise DaemonSilentError(f"charon sent a broken packet: {error}") from error
+        raise DaemonSilentError(f"sent a broken packet: {error}") from error
     event = getattr(packet, "event_type", b"").decode(errors="replace")
     return _Packet(packet.response_type, event, packet.payload)
 
@@ -185,5 +195,5 @@ def _decode(packet: _Packet) -> Mapping[str, Any]:
     try:
         message: Mapping[str, Any] = Message.deserialize(packet.payload)
     except (DeserializationException, struct.error, UnicodeDecodeError) as error:
-        raise DaemonSilentError(f"charon sent a broken message: {error}") from error
+        raise DaemonSilentError(f"sent a broken message: {error}") from error
     return message

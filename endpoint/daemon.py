@@ -21,6 +21,8 @@ END_WITHIN_S = 1.0
 # sun_path holds 108 bytes (unix(7)); the sockets' names need ten of them.
 _LONGEST_DIRECTORY = 96
 _CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_UTIME, _STIME = 11, 12  # proc(5): fields 14 and 15 of stat, counted behind the command's name
 _ELSEWHERE = 0  # the pid of a process that this PID namespace does not hold
 
 
@@ -95,6 +97,16 @@ class Daemon:
 def present_plugins(plugins: tuple[str, ...]) -> tuple[str, ...]:
     """Those plugins that this host has: Debian's releases divide the same features differently."""
     return tuple(plugin for plugin in plugins if (PLUGIN_DIRECTORY / f"libstrongswan-{plugin}.so").exists())
+
+
+def processor_s(pid: int) -> float:
+    """Seconds of a processor that a process and its threads have used; 0 when there is none of this number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces and parentheses
+    return (int(fields[_UTIME]) + int(fields[_STIME])) / _TICKS_PER_S
 
 
 def end_leftover(vici: Path) -> None:

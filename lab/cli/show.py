@@ -159,7 +159,7 @@ def _routes(plan: LabPlan, report: LabReport) -> RenderableType:
         (node.called, str(route.destination), f"{hop.interface} via {hop.via}" if hop.via else hop.interface)
         for node in plan.nodes
         if (seen := _seen(report, node.name)) is not None
-        for route in seen.routes
+        for route in sorted(seen.routes, key=lambda route: route.destination)
         if route.origin == "bgp"
         for hop in route.next_hops
     ]

@@ -34,6 +34,13 @@ def test_status_as_json_carries_its_version_and_the_whole_report(vpnlab, fake_la
     assert told["report"] == fake_lab.answers["report"]
 
 
+def test_status_shows_learned_routes_in_the_order_of_their_addresses(vpnlab, fake_lab):
+    seen = next(node["report"] for node in fake_lab.answers["report"]["nodes"] if node["name"] == "bgw1")
+    seen["routes"] += [{**seen["routes"][0], "destination": to} for to in ("172.16.10.0/24", "172.16.9.0/24")]
+    shown = vpnlab("status").stdout
+    assert 0 < shown.index("172.16.1.0/24") < shown.index("172.16.9.0/24") < shown.index("172.16.10.0/24")
+
+
 def test_status_names_what_is_lacking_and_exits_with_1(vpnlab, fake_lab):
     for node in fake_lab.answers["report"]["nodes"]:
         node["stale"] = node["name"] == "bgw1"
