@@ -74,7 +74,8 @@ def _loaded() -> frozenset[str]:
         lines = Path("/proc/modules").read_text().splitlines()
     except FileNotFoundError:  # a kernel without loadable modules
         return frozenset()
-    return frozenset(line.split(maxsplit=1)[0] for line in lines)
+    fields = (line.split() for line in lines)  # proc(5): name, size, users, by whom, state
+    return frozenset(field[0] for field in fields if field[4] == "Live")
 
 
 def _builtin() -> frozenset[str]:

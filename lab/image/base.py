@@ -38,9 +38,11 @@ PROGRAMS = {  # program: Debian's package
     "apt-get": "apt",
     "dpkg-deb": "dpkg",
     "mkfs.erofs": "erofs-utils",
+    "objcopy": "binutils",
     "setpriv": "util-linux",
     "tar": "tar",
     "xz": "xz-utils",
+    "zstd": "zstd",
     "unshare": "util-linux",
 }
 TAIL_LINES = 12
@@ -59,7 +61,7 @@ PHASE = "vpnlab-phase: "
 def build_base(
     into: Path, key: str, recipe: Recipe, libraries: Iterable[Library], log: Path, progress: Callable[[str], None]
 ) -> None:
-    """Fill the empty folder `into` with root.erofs, vmlinuz, initramfs.base, compiler/ and manifest.json.
+    """Fill the empty folder `into` with root.erofs, vmlinux, initramfs.base, compiler/ and manifest.json.
 
     The full output of the programs goes to `log`. Raises HostCannot.
     """
@@ -87,7 +89,7 @@ def build_base(
     versions = dict(line.split() for line in (out / "packages").read_text().splitlines())
     kernel_version = (out / "kernel-version").read_text().strip()
     (into / "initramfs.base").write_bytes(_initramfs(out))
-    for name in ("root.erofs", "vmlinuz", "compiler"):
+    for name in ("root.erofs", "vmlinux", "compiler"):
         (out / name).rename(into / name)
     shutil.rmtree(out)
     manifest = {
@@ -98,7 +100,7 @@ def build_base(
         "kernel": kernel_version,
         "packages": versions,
         "libraries": {library.name: library.version for library in libraries},
-        "size_bytes": {name: (into / name).stat().st_size for name in ("root.erofs", "vmlinuz", "initramfs.base")},
+        "size_bytes": {name: (into / name).stat().st_size for name in ("root.erofs", "vmlinux", "initramfs.base")},
         "duration_s": round(time.monotonic() - began, 1),
         "phases_s": phases.finish(),
     }

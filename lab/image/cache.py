@@ -68,7 +68,7 @@ def ensure(progress: Callable[[str], None], keep: Iterable[str] = (), nodes: Nod
     image = store.make(f"{IMAGE}{key}", lambda into: build_project(into, key, base, recipe, sources, progress), waiting)
     if is_new:
         _prune(keep)
-    return GuestImage(image, key, base / "vmlinuz", image / "initramfs", base / "root.erofs")
+    return GuestImage(image, key, base / "vmlinux", image / "initramfs", base / "root.erofs")
 
 
 def find(nodes: NodeKind = "namespaces") -> GuestImage | None:
@@ -80,7 +80,7 @@ def find(nodes: NodeKind = "namespaces") -> GuestImage | None:
     key = project_key(below, recipe, {name: path.read_bytes() for name, path in sources.items()})
     base, image = store.folder(f"{BASE}{below}"), store.folder(f"{IMAGE}{key}")
     there = base.is_dir() and image.is_dir()
-    return GuestImage(image, key, base / "vmlinuz", image / "initramfs", base / "root.erofs") if there else None
+    return GuestImage(image, key, base / "vmlinux", image / "initramfs", base / "root.erofs") if there else None
 
 
 def base_is_built() -> bool:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from lab.loop import Loop
+from lab.runtime.modules import loaded_beforehand
 from lab.runtime.nodes import NAMESPACES, Nodes
 from lab.runtime.ports import open_ports
 from lab.runtime.process import LabProcess
@@ -62,8 +63,9 @@ def main() -> None:
 
 def serve(kind: Nodes) -> None:
     """Serve until a caller ends the lab; the machine powers off then."""
-    warm_up()
-    switches = hold_switches()
+    with loaded_beforehand():
+        warm_up()
+        switches = hold_switches()
     start_processors()
     RUN_DIRECTORY.mkdir(mode=0o700, exist_ok=True)
     loop = Loop(time.monotonic)

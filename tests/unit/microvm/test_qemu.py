@@ -2,7 +2,7 @@ from pathlib import Path
 
 from lab.substrate.microvm.qemu import BootFiles, Hardware, command_line, probe_command_line, snapshot_name
 
-FILES = BootFiles(Path("/image/vmlinuz"), Path("/image/initramfs"), Path("/image/root,1.erofs"))
+FILES = BootFiles(Path("/image/vmlinux"), Path("/image/initramfs"), Path("/image/root,1.erofs"))
 TCG = Hardware("tcg", memory_mib=512, cpus=2)
 GOLDEN = Path(__file__).parent / "golden"
 
