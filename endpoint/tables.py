@@ -8,6 +8,7 @@ from endpoint.filters import Filters, ruleset
 from endpoint.metering import NAME, Count
 from endpoint.nft import load_ruleset
 from endpoint.rtnetlink import Netlink, attributes
+from endpoint.tracking import forget_flows
 
 OURS = "vpnlab_"
 """What the names of all tables that this project makes begin with."""
@@ -27,6 +28,8 @@ def apply_filters(wanted: Filters) -> None:
     """Make our tables in this namespace be so, whatever was there. Raises EndpointError, OSError."""
     if wanted != Filters() or present():
         load_ruleset(ruleset(wanted, counted=counters()))
+    if wanted.nat:
+        forget_flows()
 
 
 def present() -> frozenset[str]:

@@ -63,16 +63,40 @@ def test_nothing_but_udp_4500_passes_the_routers_once_the_tunnels_are_up(lab):
 
 
 def test_a_router_without_port_forwarding_lets_nothing_in_unasked(lab):
-    script = "import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('203.0.113.10', 4501));"
     for public, comes in (("198.51.100.10", True), ("192.0.2.10", False)):
-        counting = "table ip heard { chain in { type filter hook prerouting priority raw; udp sport 4501 counter; }; }"
-        assert lab.exec("hq-gw", ["nft", counting]).returncode == 0
-        assert lab.exec("bgw1", ["python3", "-c", f"{script} s.sendto(b'x', ('{public}', 500))"]).returncode == 0
-        # What goes there and back afterwards has overtaken nothing on the way.
-        assert lab.vpnlab("ping").returncode == 0
-        heard = lab.exec("hq-gw", ["nft", "list", "table", "ip", "heard"]).stdout.decode()
-        assert (f"packets {int(comes)} " in heard) is True, heard
-        assert lab.exec("hq-gw", ["nft", "delete table ip heard"]).returncode == 0
+        assert heard_unasked(lab, public, port=4501) is comes
+
+
+def test_what_a_router_saw_before_it_translated_is_translated_afterwards(lab):
+    """A flow that connection tracking knows keeps its translation, and all tries of a negotiation are one flow."""
+    tracking = "table ip tracking { chain in { type filter hook prerouting priority 0; ct state new counter; }; }"
+    assert lab.exec("cpe1", ["nft", tracking]).returncode == 0
+    assert lab.exec("cpe1", ["nft", "delete table ip vpnlab_nat"]).returncode == 0
+    assert not heard_unasked(lab, "198.51.100.10", port=4502)
+    agent = lab.node("cpe1").agent_pid
+    assert lab.exec(None, ["kill", "-KILL", str(agent)]).returncode == 0  # the next one makes the table again
+    lab.wait_for(
+        lambda report: not lacks(lab.plan, report) and report.node("cpe1").agent_pid != agent, "another agent of cpe1"
+    )
+    assert heard_unasked(lab, "198.51.100.10", port=4502)
+    assert lab.exec("cpe1", ["nft", "delete table ip tracking"]).returncode == 0
+
+
+def heard_unasked(lab, public, *, port):
+    """Whether the device hears what the cloud sends to a public address, to IKE's port."""
+    counting = (
+        f"table ip heard {{ chain in {{ type filter hook prerouting priority raw; udp sport {port} counter; }}; }}"
+    )
+    assert lab.exec("hq-gw", ["nft", counting]).returncode == 0
+    script = f"import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('203.0.113.10', {port}));"
+    assert lab.exec("bgw1", ["python3", "-c", f"{script} s.sendto(b'x', ('{public}', 500))"]).returncode == 0
+    # What goes to the router and back afterwards has overtaken nothing.
+    assert lab.exec("bgw1", ["ping", "-c", "1", "-I", "203.0.113.10", public]).returncode == 0
+    heard = lab.exec("hq-gw", ["nft", "list", "table", "ip", "heard"]).stdout.decode()
+    assert lab.exec("hq-gw", ["nft", "delete table ip heard"]).returncode == 0
+    counted = re.search(r"packets (\d+) ", heard)
+    assert counted, heard
+    return int(counted[1]) > 0
 
 
 @pytest.mark.parametrize(("node", "target"), [("vm1", "172.16.1.10"), ("hq-host", "10.0.1.10")])
