@@ -45,6 +45,24 @@ def planned(lab, plan):
         await_ecmp(lab)
 
 
+def given_up(tunnel):
+    """Neither end counts on the tunnel any more.
+
+    Only then is what cut it undone. Dead peer detection that ran into the cut may end in vain just after the tunnel is
+    back, with its session established and its routes in place, and the tunnel is negotiated anew in the next test.
+    """
+    return lambda report: (
+        "up"
+        not in {
+            there.state
+            for node in report.nodes
+            if node.report and node.report.endpoint
+            for there in node.report.endpoint.tunnels
+            if there.name == tunnel
+        }
+    )
+
+
 def await_ecmp(lab):
     ready = both_have("xfrm1", "xfrm2")
     lab.wait_for(lambda report: not lacks(lab.plan, report) and ready(report), "ECMP at both ends", within_s=60)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 import yaml
 from flows import udp_flows
+from replanning import given_up
 
 from lab.control import record
 from lab.control.readiness import lacks
@@ -224,6 +225,7 @@ def cut(lab, tunnel):
         assert lab.exec("internet", ["nft", table]).returncode == 0
         lab.wait_for(lambda report: down_sessions(report) >= {tunnel}, f"the loss of {tunnel}'s session")
         yield
+        lab.wait_for(given_up(tunnel), f"end of {tunnel} at both ends")
     finally:
         assert lab.exec("internet", ["nft", "delete", "table", "ip", "cut"]).returncode == 0
         lab.wait_for(lambda report: not lacks(lab.plan, report), "the lab as it was", within_s=60)

@@ -10,7 +10,7 @@ from datetime import datetime
 from ipaddress import IPv4Network
 
 import pytest
-from replanning import LAN, VPC, await_ecmp, both_have, changed, planned
+from replanning import LAN, VPC, await_ecmp, both_have, changed, given_up, planned
 
 from lab.substrate import pace
 
@@ -124,6 +124,7 @@ def test_a_port_that_goes_down_takes_its_routes_away_at_once(lab):
         assert "hold timer" not in lost.text
         lab.wait_for(both_have("xfrm2"), "one next hop at both ends")
         assert_traffic_flows(lab)
+        lab.wait_for(given_up("hq-1"), "end of hq-1 at both ends")
     finally:
         lab.exec("hq-gw", ["ip", "link", "set", "wan1", "up"])
         await_ecmp(lab)
