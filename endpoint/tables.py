@@ -6,6 +6,7 @@ import struct
 
 from endpoint.filters import Filters, ruleset
 from endpoint.metering import NAME, Count
+from endpoint.nfnetlink import ANY_FAMILY, HEADER_SIZE, NETFILTER, kind
 from endpoint.nft import load_ruleset
 from endpoint.rtnetlink import Netlink, attributes
 from endpoint.tracking import forget_flows
@@ -13,14 +14,13 @@ from endpoint.tracking import forget_flows
 OURS = "vpnlab_"
 """What the names of all tables that this project makes begin with."""
 
-# linux/netlink.h, netfilter/nfnetlink.h, netfilter/nf_tables.h
-_NETLINK_NETFILTER, _NFNL_SUBSYS_NFTABLES = 12, 10
+# linux/netfilter/nfnetlink.h, netfilter/nf_tables.h
+_NFNL_SUBSYS_NFTABLES = 10
 _NFT_MSG_GETTABLE, _NFT_MSG_GETOBJ = 1, 19
 _NFTA_TABLE_NAME = 1
 _NFTA_OBJ_TABLE, _NFTA_OBJ_NAME, _NFTA_OBJ_TYPE, _NFTA_OBJ_DATA = 1, 2, 3, 4
 _NFT_OBJECT_COUNTER, _NFTA_COUNTER_BYTES, _NFTA_COUNTER_PACKETS = 1, 1, 2
 _FAMILIES = {1: "inet", 2: "ip"}
-_NFGENMSG = struct.Struct("!BBH")  # family, version, resource
 _U32, _U64 = struct.Struct("!I"), struct.Struct("!Q")
 
 
@@ -34,10 +34,10 @@ def apply_filters(wanted: Filters) -> None:
 
 def present() -> frozenset[str]:
     """Our tables in this namespace, by family and name: "ip vpnlab_mss". Raises OSError."""
-    with Netlink(_NETLINK_NETFILTER) as kernel:
+    with Netlink(NETFILTER) as kernel:
         found = [
-            (_FAMILIES.get(body[0], "?"), _text(attributes(body[_NFGENMSG.size :])[_NFTA_TABLE_NAME]))
-            for body in kernel.dump(_message(_NFT_MSG_GETTABLE), _NFGENMSG.pack(0, 0, 0))
+            (_FAMILIES.get(body[0], "?"), _text(attributes(body[HEADER_SIZE:])[_NFTA_TABLE_NAME]))
+            for body in kernel.dump(kind(_NFNL_SUBSYS_NFTABLES, _NFT_MSG_GETTABLE), ANY_FAMILY)
         ]
     return frozenset(f"{family} {name}" for family, name in found if name.startswith(OURS))
 
@@ -45,9 +45,9 @@ def present() -> frozenset[str]:
 def counters() -> dict[str, Count]:
     """The counters of this namespace's tunnels by their names; none where nothing is metered. Raises OSError."""
     found = {}
-    with Netlink(_NETLINK_NETFILTER) as kernel:
-        for body in kernel.dump(_message(_NFT_MSG_GETOBJ), _NFGENMSG.pack(0, 0, 0)):
-            fields = attributes(body[_NFGENMSG.size :])
+    with Netlink(NETFILTER) as kernel:
+        for body in kernel.dump(kind(_NFNL_SUBSYS_NFTABLES, _NFT_MSG_GETOBJ), ANY_FAMILY):
+            fields = attributes(body[HEADER_SIZE:])
             if _text(fields[_NFTA_OBJ_TABLE]) == NAME and fields[_NFTA_OBJ_TYPE] == _U32.pack(_NFT_OBJECT_COUNTER):
                 count = attributes(fields[_NFTA_OBJ_DATA])
                 found[_text(fields[_NFTA_OBJ_NAME])] = Count(
@@ -55,10 +55,6 @@ def counters() -> dict[str, Count]:
                     bytes=_U64.unpack(count[_NFTA_COUNTER_BYTES])[0],
                 )
     return found
-
-
-def _message(kind: int) -> int:
-    return _NFNL_SUBSYS_NFTABLES << 8 | kind
 
 
 def _text(value: bytes) -> str:
