@@ -45,22 +45,19 @@ def planned(lab, plan):
         await_ecmp(lab)
 
 
+def states(report, tunnel):
+    """What each end says of a tunnel."""
+    endpoints = [node.report.endpoint for node in report.nodes if node.report and node.report.endpoint]
+    return {there.state for endpoint in endpoints for there in endpoint.tunnels if there.name == tunnel}
+
+
 def given_up(tunnel):
     """Neither end counts on the tunnel any more.
 
     Only then is what cut it undone. Dead peer detection that ran into the cut may end in vain just after the tunnel is
     back, with its session established and its routes in place, and the tunnel is negotiated anew in the next test.
     """
-    return lambda report: (
-        "up"
-        not in {
-            there.state
-            for node in report.nodes
-            if node.report and node.report.endpoint
-            for there in node.report.endpoint.tunnels
-            if there.name == tunnel
-        }
-    )
+    return lambda report: "up" not in states(report, tunnel)
 
 
 def await_ecmp(lab):
