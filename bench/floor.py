@@ -18,8 +18,6 @@ from lab.substrate.microvm import accel, machine, sockets
 from lab.wire.messages import encode
 
 SCRIPT = Path(__file__).with_name("floor_guest.py")
-RESIDENT = "vpnlab/lab/runtime/guest.py"
-COMPILED = "vpnlab/lab/runtime/__pycache__/guest.cpython-313.pyc"
 LONGEST_S = 120.0
 
 
@@ -32,8 +30,8 @@ def floor_image() -> GuestImage:
     initramfs = directory / "initramfs"
     if not initramfs.exists():
         directory.mkdir(parents=True, exist_ok=True)
-        # What is no byte code makes Python read the source; that happens before the snapshot.
-        ours = cpio.archive({RESIDENT: cpio.Entry(script), COMPILED: cpio.Entry(b"")})
+        name = cpio.Entry(f"{SCRIPT.stem}\n".encode())
+        ours = cpio.archive({f"vpnlab/{SCRIPT.name}": cpio.Entry(script), "vpnlab/resident": name})
         draft = initramfs.with_suffix(".new")
         draft.write_bytes(image.initramfs.read_bytes() + ours)
         draft.replace(initramfs)

@@ -1,5 +1,5 @@
 # Runs in mmdebstrap's customize hook, on the host, as (mapped) root; $1 is the root filesystem.
-# In:  $1/build/in   the list of modules, the Python libraries
+# In:  $1/build/in   the list of modules, the Python libraries, what gathers their code
 # Out: $1/build/out  what the host takes away
 # Nothing of the host's file system but $1 may be readable here: with --mode=unshare this is another user.
 set -eu
@@ -73,6 +73,9 @@ mkdir -p "$root/$libraries"
 tar -C "$root/$libraries" -xf "$in/libraries.tar"
 chroot "$root" python3 -m compileall -q -j0 "/$libraries" ||
     echo "some files are not for this Python; they stay as source"
+
+phase "python: gather"
+chroot "$root" python3 -W ignore /build/in/gathered.py write /usr/lib/python3/gathered
 
 phase "python: compiler for the project's layer"
 compiler=$out/compiler

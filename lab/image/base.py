@@ -188,7 +188,11 @@ def _mirror() -> str:
 def _input_archive(recipe: Recipe, libraries: Iterable[Library]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in (("modules.txt", recipe.modules.encode()), ("libraries.tar", library_archive(libraries))):
+        for name, data in (
+            ("modules.txt", recipe.modules.encode()),
+            ("libraries.tar", library_archive(libraries)),
+            ("gathered.py", recipe.gathered.encode()),
+        ):
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))

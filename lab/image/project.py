@@ -7,8 +7,9 @@ import json
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
+from lab.gathered import Module, packed
 from lab.image.cpio import Entry, archive
 from lab.image.recipe import Recipe
 
@@ -17,23 +18,19 @@ WHOLE = ("endpoint", "bgp")  # small, and all of it is the guest's
 COMPILE_DEADLINE_S = 20.0
 
 # Run by the guest's interpreter: its frozen modules and `encodings` are all that is there. One pair of
-# paths a line (on the host, in the guest) comes in; the cache tag and per pair a length and a .pyc
-# go out. The .pyc says that it is not to be compared with its source (PEP 552).
+# paths a line (on the host, in the guest) comes in; per pair the length of the marshalled code, and that code, go out.
 COMPILE = r"""
-import marshal, sys, _imp
-from _frozen_importlib_external import MAGIC_NUMBER, _RAW_MAGIC_NUMBER
+import marshal, sys
 out = sys.stdout.buffer
-out.write(sys.implementation.cache_tag.encode() + b"\n")
 for line in sys.stdin.buffer.read().decode().splitlines():
     here, there = line.split("\t")
     with open(here, "rb") as file:
         source = file.read()
     try:
         code = marshal.dumps(compile(source, there, "exec", dont_inherit=True))
-        pyc = MAGIC_NUMBER + (1).to_bytes(4, "little") + _imp.source_hash(_RAW_MAGIC_NUMBER, source) + code
     except SyntaxError:
-        pyc = b""
-    out.write(len(pyc).to_bytes(4, "little") + pyc)
+        code = b""
+    out.write(len(code).to_bytes(4, "little") + code)
 """
 
 
@@ -59,7 +56,7 @@ def project_sources(programs: Iterable[str], root: Path | None = None) -> Mappin
     return {path.relative_to(root).as_posix(): path for path in sorted(modules[name] for name in reached)}
 
 
-def _module_name(path: Path) -> str:
+def _module_name(path: PurePath) -> str:
     return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -85,7 +82,7 @@ def build_project(
         "vpnlab/start": Entry(recipe.start, 0o755),
         **{f"vpnlab/{name}": Entry(data) for name, data in recipe.beside.items()},
         **{f"vpnlab/{name}": Entry(path.read_bytes()) for name, path in sources.items()},
-        **{f"vpnlab/{name}": Entry(data) for name, data in compiled.items()},
+        "vpnlab/gathered": Entry(packed(compiled)),
     }
     (into / "initramfs").write_bytes((base / "initramfs.base").read_bytes() + archive(files))
     manifest = {
@@ -100,8 +97,8 @@ def build_project(
 
 def compile_sources(
     compiler: Path, sources: Mapping[str, Path], scratch: Path, progress: Callable[[str], None]
-) -> Mapping[str, bytes]:
-    """The .pyc files for the guest's Python, by path; empty where its interpreter does not run here.
+) -> Mapping[str, Module]:
+    """The modules compiled for the guest's Python, by full name; none where its interpreter does not run here.
 
     `compiler` holds the guest's interpreter with its C library, so it runs on any x86-64 Linux. A file
     with a syntax error gets none: the guest says so when it imports it.
@@ -133,11 +130,10 @@ def compile_sources(
         return {}
     finally:
         script.unlink()
-    tag, _, rest = done.stdout.partition(b"\n")
-    return _cut(tag.decode(), rest, tuple(sources))
+    return _cut(done.stdout, tuple(sources))
 
 
-def _cut(tag: str, stream: bytes, names: tuple[str, ...]) -> Mapping[str, bytes]:
+def _cut(stream: bytes, names: tuple[str, ...]) -> Mapping[str, Module]:
     compiled = {}
     offset = 0
     for name in names:
@@ -145,6 +141,7 @@ def _cut(tag: str, stream: bytes, names: tuple[str, ...]) -> Mapping[str, bytes]
         offset += 4
         if size:
             path = PurePosixPath(name)
-            compiled[str(path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc")] = stream[offset : offset + size]
+            code = stream[offset : offset + size]
+            compiled[_module_name(path)] = f"{GUEST_FOLDER}/{name}", path.name == "__init__.py", code
         offset += size
     return compiled

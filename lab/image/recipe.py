@@ -12,7 +12,7 @@ from lab.image.libraries import Library
 
 SUITE = "trixie"
 # Raise it when the code that builds changes what comes out: the folder's layout, a file's form.
-FORMAT = 1
+FORMAT = 2
 KEY_DIGITS = 16
 
 NodeKind = Literal["namespaces", "containers"]
@@ -21,6 +21,8 @@ RESIDENTS: dict[NodeKind, str] = {"namespaces": "lab.runtime.guest", "containers
 """The module that is started in the guest."""
 IN_CONTAINERS = ("lab.runtime.contained", "lab.runtime.alone", "lab.runtime.health", "lab.control.conducting")
 """The modules that are started in containers."""
+GATHERED = "lab.gathered"
+"""The module that imports those from two files: that of the base, which its source writes, and the project's."""
 COMMAND = ("lab.cli.main", "lab.cli.verbs.endpoint")
 """The command in containers, with the one verb that is meant for there: verbs are imported by name."""
 CONTAINER_FILES = (
@@ -31,7 +33,7 @@ CONTAINER_FILES = (
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """The files of compose/image, read. `modules` and `build` are handed to the build as they are.
+    """The files of compose/image, read. `modules`, `build` and `gathered` are handed to the build as they are.
 
     `programs` are the project's modules that are started in the guest, the resident process first. `beside` holds
     files that lie beside the project's packages there, by relative path.
@@ -40,6 +42,7 @@ class Recipe:
     packages: tuple[str, ...]
     modules: str
     build: str
+    gathered: str
     init: bytes
     start: bytes
     programs: tuple[str, ...]
@@ -51,7 +54,7 @@ def read_recipe(nodes: NodeKind = "namespaces") -> Recipe:
     compose = files("compose")
     folder = compose.joinpath("image")
     packages, modules = folder.joinpath("packages.txt").read_text(), folder.joinpath("modules.txt").read_text()
-    programs: tuple[str, ...] = (RESIDENTS[nodes],)
+    programs: tuple[str, ...] = (RESIDENTS[nodes], GATHERED)
     beside = {"resident": f"{RESIDENTS[nodes]}\n".encode()}
     if nodes == "containers":
         packages += "".join(folder.joinpath(f"{kind}-packages.txt").read_text() for kind in ("docker", "command"))
@@ -62,6 +65,7 @@ def read_recipe(nodes: NodeKind = "namespaces") -> Recipe:
         packages=package_names(packages),
         modules=modules,
         build=folder.joinpath("build.sh").read_text(),
+        gathered=files("lab").joinpath("gathered.py").read_text(),
         init=folder.joinpath("init").read_bytes(),
         start=folder.joinpath("start").read_bytes(),
         programs=programs,
@@ -81,7 +85,7 @@ def base_key(recipe: Recipe, libraries: Iterable[Library]) -> str:
     Debian's package versions are not in it: they are known only after asking a mirror, and an
     image that is there must serve without a network.
     """
-    parts = [str(FORMAT), SUITE, recipe.modules, recipe.build, *sorted(recipe.packages)]
+    parts = [str(FORMAT), SUITE, recipe.modules, recipe.build, recipe.gathered, *sorted(recipe.packages)]
     parts += sorted(f"{library.name} {library.version} {library.digest}" for library in libraries)
     return _digest(part.encode() for part in parts)
 

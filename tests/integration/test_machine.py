@@ -35,10 +35,8 @@ def guest_image():
 def image(tmp_path_factory, guest_image):
     """The project's image with the tests' resident process in place of the real one, and no snapshot yet."""
     directory = tmp_path_factory.mktemp("image")
-    runtime = "vpnlab/lab/runtime"
-    no_code = cpio.Entry(b"")  # what is no byte code makes Python read the source
-    source = cpio.Entry(RESIDENT.read_bytes())
-    ours = cpio.archive({f"{runtime}/guest.py": source, f"{runtime}/__pycache__/guest.cpython-313.pyc": no_code})
+    source, name = cpio.Entry(RESIDENT.read_bytes()), cpio.Entry(f"{RESIDENT.stem}\n".encode())
+    ours = cpio.archive({f"vpnlab/{RESIDENT.name}": source, "vpnlab/resident": name})
     initramfs = directory / "initramfs"
     initramfs.write_bytes(guest_image.initramfs.read_bytes() + ours)
     return GuestImage(directory, "test", guest_image.kernel, initramfs, guest_image.root)
