@@ -13,6 +13,6 @@ ANY_FAMILY = _NFGENMSG.pack(0, 0, 0)
 """The payload of a request without attributes that means all families."""
 
 
-def kind(subsystem: int, message: int) -> int:
+def message_type(subsystem: int, message: int) -> int:
     """The type of a message, as netlink's header has it."""
     return subsystem << 8 | message

@@ -6,7 +6,7 @@ import struct
 
 from endpoint.filters import Filters, ruleset
 from endpoint.metering import NAME, Count
-from endpoint.nfnetlink import ANY_FAMILY, HEADER_SIZE, NETFILTER, kind
+from endpoint.nfnetlink import ANY_FAMILY, HEADER_SIZE, NETFILTER, message_type
 from endpoint.nft import load_ruleset
 from endpoint.rtnetlink import Netlink, attributes
 from endpoint.tracking import forget_flows
@@ -37,7 +37,7 @@ def present() -> frozenset[str]:
     with Netlink(NETFILTER) as kernel:
         found = [
             (_FAMILIES.get(body[0], "?"), _text(attributes(body[HEADER_SIZE:])[_NFTA_TABLE_NAME]))
-            for body in kernel.dump(kind(_NFNL_SUBSYS_NFTABLES, _NFT_MSG_GETTABLE), ANY_FAMILY)
+            for body in kernel.dump(message_type(_NFNL_SUBSYS_NFTABLES, _NFT_MSG_GETTABLE), ANY_FAMILY)
         ]
     return frozenset(f"{family} {name}" for family, name in found if name.startswith(OURS))
 
@@ -46,7 +46,7 @@ def counters() -> dict[str, Count]:
     """The counters of this namespace's tunnels by their names; none where nothing is metered. Raises OSError."""
     found = {}
     with Netlink(NETFILTER) as kernel:
-        for body in kernel.dump(kind(_NFNL_SUBSYS_NFTABLES, _NFT_MSG_GETOBJ), ANY_FAMILY):
+        for body in kernel.dump(message_type(_NFNL_SUBSYS_NFTABLES, _NFT_MSG_GETOBJ), ANY_FAMILY):
             fields = attributes(body[HEADER_SIZE:])
             if _text(fields[_NFTA_OBJ_TABLE]) == NAME and fields[_NFTA_OBJ_TYPE] == _U32.pack(_NFT_OBJECT_COUNTER):
                 count = attributes(fields[_NFTA_OBJ_DATA])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from endpoint.errors import EndpointError
-from endpoint.nfnetlink import ANY_FAMILY, NETFILTER, kind
+from endpoint.nfnetlink import ANY_FAMILY, NETFILTER, message_type
 from endpoint.rtnetlink import Netlink
 
 # linux/netfilter/nfnetlink.h, netfilter/nfnetlink_conntrack.h
@@ -19,7 +19,7 @@ def forget_flows() -> None:
     all its packets are one flow. Raises EndpointError.
     """
     with Netlink(NETFILTER) as kernel:
-        (errno,) = kernel.request([(kind(_NFNL_SUBSYS_CTNETLINK, _IPCTNL_MSG_CT_DELETE), 0, ANY_FAMILY)])
+        (errno,) = kernel.request([(message_type(_NFNL_SUBSYS_CTNETLINK, _IPCTNL_MSG_CT_DELETE), 0, ANY_FAMILY)])
     if errno:
         raise EndpointError(
             f"connection tracking does not forget its flows: {os.strerror(errno)}",

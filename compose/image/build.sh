@@ -75,7 +75,7 @@ chroot "$root" python3 -m compileall -q -j0 "/$libraries" ||
     echo "some files are not for this Python; they stay as source"
 
 phase "python: gather"
-chroot "$root" python3 -W ignore /build/in/gathered.py write /usr/lib/python3/gathered
+chroot "$root" python3 -I -W ignore /build/in/gathered.py write /usr/lib/python3/gathered
 
 phase "python: compiler for the project's layer"
 compiler=$out/compiler

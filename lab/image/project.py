@@ -7,6 +7,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path, PurePath, PurePosixPath
 
 from lab.gathered import Module, packed
@@ -18,10 +19,13 @@ WHOLE = ("endpoint", "bgp")  # small, and all of it is the guest's
 COMPILE_DEADLINE_S = 20.0
 
 # Run by the guest's interpreter: its frozen modules and `encodings` are all that is there. One pair of
-# paths a line (on the host, in the guest) comes in; per pair the length of the marshalled code, and that code, go out.
+# paths a line (on the host, in the guest) comes in; Python's magic number, and per pair the length of the
+# marshalled code and that code, go out.
 COMPILE = r"""
 import marshal, sys
+from _frozen_importlib_external import MAGIC_NUMBER
 out = sys.stdout.buffer
+out.write(MAGIC_NUMBER)
 for line in sys.stdin.buffer.read().decode().splitlines():
     here, there = line.split("\t")
     with open(here, "rb") as file:
@@ -76,13 +80,13 @@ def build_project(
     into: Path, key: str, base: Path, recipe: Recipe, sources: Mapping[str, Path], progress: Callable[[str], None]
 ) -> None:
     """Fill the empty folder `into` with initramfs and manifest.json."""
-    compiled = compile_sources(base / "compiler", sources, into, progress)
+    magic, compiled = compile_sources(base / "compiler", sources, into, progress)
     files = {
         "init": Entry(recipe.init, 0o755),
         "vpnlab/start": Entry(recipe.start, 0o755),
         **{f"vpnlab/{name}": Entry(data) for name, data in recipe.beside.items()},
         **{f"vpnlab/{name}": Entry(path.read_bytes()) for name, path in sources.items()},
-        "vpnlab/gathered": Entry(packed(compiled)),
+        "vpnlab/gathered": Entry(packed(compiled, magic)),
     }
     (into / "initramfs").write_bytes((base / "initramfs.base").read_bytes() + archive(files))
     manifest = {
@@ -97,11 +101,12 @@ def build_project(
 
 def compile_sources(
     compiler: Path, sources: Mapping[str, Path], scratch: Path, progress: Callable[[str], None]
-) -> Mapping[str, Module]:
-    """The modules compiled for the guest's Python, by full name; none where its interpreter does not run here.
+) -> tuple[bytes, Mapping[str, Module]]:
+    """The magic number of the guest's Python and the modules compiled for it, by full name.
 
-    `compiler` holds the guest's interpreter with its C library, so it runs on any x86-64 Linux. A file
-    with a syntax error gets none: the guest says so when it imports it.
+    There is neither where its interpreter does not run here.
+    `compiler` holds it with its C library, so it runs on any x86-64 Linux. A file with a syntax error is
+    left out: the guest says so when it imports it.
     """
     pairs = "".join(f"{path}\t{GUEST_FOLDER}/{name}\n" for name, path in sources.items())
     script = scratch / "compile.py"  # "-c" would want modules that are not there
@@ -127,15 +132,15 @@ def compile_sources(
         progress(
             f"image: the project is not byte-compiled, the guest starts slower: {said.rpartition(chr(10))[2] or error}"
         )
-        return {}
+        return b"", {}
     finally:
         script.unlink()
     return _cut(done.stdout, tuple(sources))
 
 
-def _cut(stream: bytes, names: tuple[str, ...]) -> Mapping[str, Module]:
+def _cut(stream: bytes, names: tuple[str, ...]) -> tuple[bytes, Mapping[str, Module]]:
     compiled = {}
-    offset = 0
+    offset = len(MAGIC_NUMBER)
     for name in names:
         size = int.from_bytes(stream[offset : offset + 4], "little")
         offset += 4
@@ -144,4 +149,4 @@ def _cut(stream: bytes, names: tuple[str, ...]) -> Mapping[str, Module]:
             code = stream[offset : offset + size]
             compiled[_module_name(path)] = f"{GUEST_FOLDER}/{name}", path.name == "__init__.py", code
         offset += size
-    return compiled
+    return stream[: len(MAGIC_NUMBER)], compiled

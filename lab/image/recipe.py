@@ -22,7 +22,7 @@ RESIDENTS: dict[NodeKind, str] = {"namespaces": "lab.runtime.guest", "containers
 IN_CONTAINERS = ("lab.runtime.contained", "lab.runtime.alone", "lab.runtime.health", "lab.control.conducting")
 """The modules that are started in containers."""
 GATHERED = "lab.gathered"
-"""The module that imports those from two files: that of the base, which its source writes, and the project's."""
+"""What imports the resident process from two files: that of the base, which its source writes, and the project's."""
 COMMAND = ("lab.cli.main", "lab.cli.verbs.endpoint")
 """The command in containers, with the one verb that is meant for there: verbs are imported by name."""
 CONTAINER_FILES = (

@@ -35,7 +35,9 @@ KEY = "0123456789abcdef" * 16
 ESP = "ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp"
 MODE = "mode tunnel if_id 42"
 FROM_SOURCE = {"__main__", "lab", __name__}
-"""What imports the others from one file (lab.gathered), with its package; and this."""
+"""What imports the others from two files (lab.gathered), with its package; and this."""
+GATHERED = ("pyroute2", "endpoint.plan")
+"""A module of the base's file and one of the project's."""
 
 
 def tell(name: str, ok: bool, said: str) -> None:
@@ -60,6 +62,8 @@ def try_imports() -> None:
             tell(f"import {name}", False, str(error))
         else:
             tell(f"import {name}", True, "")
+    from_folders = [name for name in GATHERED if type(sys.modules[name].__loader__) is SourceFileLoader]
+    tell("modules are imported from two files", not from_folders, " ".join(from_folders))
     names = [module.__name__ for module in sys.modules.values() if was_compiled(module)]
     from_source = [name for name in names if name not in FROM_SOURCE]
     tell("byte code is there", not from_source, " ".join(from_source))

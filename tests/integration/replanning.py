@@ -48,16 +48,21 @@ def planned(lab, plan):
 def states(report, tunnel):
     """What each end says of a tunnel."""
     endpoints = [node.report.endpoint for node in report.nodes if node.report and node.report.endpoint]
-    return {there.state for endpoint in endpoints for there in endpoint.tunnels if there.name == tunnel}
+    return [there.state for endpoint in endpoints for there in endpoint.tunnels if there.name == tunnel]
 
 
-def given_up(tunnel):
-    """Neither end counts on the tunnel any more.
+def given_up(*tunnels):
+    """Whether neither end counts on any of the tunnels any more. A cut is undone only then.
 
-    Only then is what cut it undone. Dead peer detection that ran into the cut may end in vain just after the tunnel is
-    back, with its session established and its routes in place, and the tunnel is negotiated anew in the next test.
+    Dead peer detection that began in the cut may give a tunnel up just after its path is back, with its session
+    established and its routes in place; it is negotiated anew in the next test then.
     """
-    return lambda report: "up" not in states(report, tunnel)
+
+    def holds(report):
+        found = [states(report, tunnel) for tunnel in tunnels]
+        return all(len(ends) == 2 and "up" not in ends for ends in found)
+
+    return holds
 
 
 def await_ecmp(lab):

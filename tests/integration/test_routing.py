@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from replanning import given_up
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -94,6 +95,7 @@ def test_rule_4_the_shorter_as_path_carries_and_the_longer_one_when_it_is_gone(l
         assert lab.exec("far-gw", ["ip", "link", "set", ports["192.0.2.30"], "down"]).returncode == 0
         lab.wait_for(lambda report: routed(report, "172.18.1.0/24") == {long}, "the longer way")
         assert kernel(lab, "bgw1") == valid(lab)
+        lab.wait_for(given_up("far-2"), "end of far-2 at both ends")
     finally:
         assert lab.exec("far-gw", ["ip", "link", "set", ports["192.0.2.30"], "up"]).returncode == 0
     lab.wait_for(lambda report: routed(report, "172.18.1.0/24") == {short}, "the shorter way again", within_s=60)
@@ -145,6 +147,8 @@ def test_a_port_that_goes_down_takes_its_routes_out_of_every_table(lab):
         assert lab.exec("bgw1", ["ip", "link", "set", port, "down"]).returncode == 0
         lab.wait_for(lambda report: routed(report, "172.16.2.0/24") == left, "the other tunnel alone")
         assert kernel(lab, "bgw1") == valid(lab)
+        cut = [pair.name for pair in lab.plan.tunnels if pair.cloud_address == first.cloud_address]
+        lab.wait_for(given_up(*cut), f"end of {', '.join(cut)} at both ends")
     finally:
         assert lab.exec("bgw1", ["ip", "link", "set", port, "up"]).returncode == 0
     both = carriers(lab, "branch")

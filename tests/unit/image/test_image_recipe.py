@@ -1,7 +1,9 @@
 import subprocess
 from dataclasses import replace
+from importlib.resources import files
 
 from lab.image.libraries import Library, installed_libraries
+from lab.image.project import GUEST_FOLDER
 from lab.image.recipe import base_key, package_names, project_key, read_recipe
 
 LIBRARY = Library("exabgp", "5.0.13", "d1", {})
@@ -24,10 +26,11 @@ def test_each_part_of_the_base_changes_its_key() -> None:
         base_key(replace(recipe, packages=(*recipe.packages, "less-is-more")), [LIBRARY]),
         base_key(replace(recipe, modules=recipe.modules + "have msdos\n"), [LIBRARY]),
         base_key(replace(recipe, build=recipe.build + "true\n"), [LIBRARY]),
+        base_key(replace(recipe, gathered=recipe.gathered + "#\n"), [LIBRARY]),
         base_key(recipe, [replace(LIBRARY, version="5.0.14")]),
         base_key(recipe, [replace(LIBRARY, digest="d2")]),
     }
-    assert len(keys) == 6
+    assert len(keys) == 7
 
 
 def test_what_the_initramfs_runs_changes_the_image_but_not_the_base() -> None:
@@ -47,6 +50,14 @@ def test_every_module_has_one_known_kind() -> None:
     assert {kind for kind, _ in lines} == {"boot", "load", "have"}
     modules = [module for _, module in lines]
     assert sorted(set(modules)) == sorted(modules)
+
+
+def test_what_the_build_gathers_is_where_the_programs_look_for_it() -> None:
+    recipe = read_recipe()
+    written = "/usr/lib/python3/gathered"
+    assert f"gathered.py write {written}\n" in recipe.build
+    assert f"{written} {GUEST_FOLDER}/gathered\n" in recipe.start.decode()
+    assert f'"{written}", "{GUEST_FOLDER}/gathered"]' in files("compose").joinpath("Dockerfile").read_text()
 
 
 def test_the_scripts_are_shell() -> None:
