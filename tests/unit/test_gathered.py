@@ -18,7 +18,7 @@ SOURCES = {
     "zpack/inner.py": "def fails():\n    raise ValueError('here')\n",
     "zspace/deep.py": "VALUE = 2\n",
     "zold.py": "print 'another Python'\n",
-    "zfast.py": "the slow one of two\n",
+    "zfast.py": "VALUE = 3\n",
     f"zfast{EXTENSION_SUFFIXES[0]}": "",
     "not-a-name.py": "",
     "no-package/zlost.py": "",
