@@ -99,9 +99,16 @@ class Loop:
         return max(0.0, self._timers[0][0] - self.now()) if self._timers else None
 
     def _run_due(self) -> None:
+        """Run what is due. What that makes due in its turn waits until descriptors have been served."""
         now = self.now()
-        while self._running and self._timers and self._timers[0][0] <= now:
-            _, _, timer = heapq.heappop(self._timers)
+        due = []
+        while self._timers and self._timers[0][0] <= now:
+            due.append(heapq.heappop(self._timers))
+        for entry in due:
+            if not self._running:
+                heapq.heappush(self._timers, entry)
+                continue
+            _, _, timer = entry
             callback, timer.callback = timer.callback, None
             if callback is not None:
                 callback()

@@ -26,6 +26,10 @@ PIECE = 1 << 16
 MOST_UNREAD_INPUT = 1 << 20
 """Bytes of input that may wait for the command; until it reads them the caller is not listened to."""
 
+MOST_LEFT_OUTPUT = 1 << 20
+"""Bytes that are passed on after a command's end: the most that a pipe holds (pipe(7)), far more than a terminal does.
+A terminal hands over 4 KiB at once, so one read tells nothing of how much there is."""
+
 COMMAND_NOT_FOUND = 127  # as shells have it
 COMMAND_NOT_EXECUTABLE = 126
 
@@ -142,21 +146,17 @@ class _Running:
         self._exit = code
 
     def _ended(self) -> None:
-        """Pass on what is left in the pipes. A child that lives on may write for ever, so that much and no more."""
+        """Pass on what is left in pipes or terminal. A child that lives on may write for ever: so much and no more."""
         for output in self._outputs:
             os.set_blocking(output, False)
-            for _ in range(2):  # a pipe holds one piece; a terminal less
-                with contextlib.suppress(BlockingIOError, OSError):  # a grandchild holds it open; EIO: terminal gone
-                    if data := os.read(output, PIECE):
-                        self._send(output, data)
+            passed_on = 0
+            while passed_on < MOST_LEFT_OUTPUT and (data := _read(output)):
+                self._send(output, data)
+                passed_on += len(data)
         self._loop.stop()
 
     def _pass_on(self, output: int) -> None:
-        try:
-            data = os.read(output, PIECE)
-        except OSError:  # EIO: the last process has left the terminal
-            data = b""
-        if data:
+        if data := _read(output):
             self._send(output, data)
         else:
             self._loop.forget(output)
@@ -226,3 +226,11 @@ class _Running:
     def _resize(terminal: int, rows: int, columns: int) -> None:
         with contextlib.suppress(OSError):  # not a terminal
             fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def _read(output: int) -> bytes:
+    """What is there to be read; nothing at the end, and where nothing is there yet."""
+    try:
+        return os.read(output, PIECE)
+    except OSError:  # EIO: the last process has left the terminal; EAGAIN: one that lives on holds it open
+        return b""

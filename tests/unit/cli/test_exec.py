@@ -140,6 +140,18 @@ def test_a_command_that_ignores_interrupts_is_left_at_the_third(session):
     assert running.returncode == 128 + signal.SIGINT
 
 
+@pytest.mark.parametrize("turn", range(3))
+def test_what_a_command_said_last_on_its_terminal_is_not_lost(session, tmp_path, turn):
+    """A terminal holds far more than it hands over at once; how much is left when the command has ended is a race."""
+    said, heard = tmp_path / "said", tmp_path / "heard"
+    said.write_bytes(b"".join(b"line %06d\n" % number for number in range(3_000 + turn)))
+    with Client(session) as client, heard.open("wb") as out:
+        client.greet(DEADLINE_S)
+        streams = Streams(stdin=None, stdout=out.fileno())
+        assert run_in_node(client, "none", None, ["cat", str(said)], terminal=True, streams=streams) == 0
+    assert heard.read_bytes() == said.read_bytes().replace(b"\n", b"\r\n")
+
+
 def test_output_that_nobody_reads_ends_the_command(session):
     reader, writer = os.pipe()
     os.close(reader)
