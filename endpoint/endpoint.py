@@ -78,8 +78,10 @@ class Endpoint:
         self._plan, self._keys = plan, dict(keys)
         self._charon.ensure(plan.retransmission)
         apply_xfrm_interfaces(plan.tunnels)
-        apply_shapers({tunnel.interface: tunnel.bandwidth_bps for tunnel in plan.tunnels if tunnel.bandwidth_bps})
-        self._converge()
+        try:
+            apply_shapers({tunnel.interface: tunnel.bandwidth_bps for tunnel in plan.tunnels if tunnel.bandwidth_bps})
+        finally:  # a tunnel whose bandwidth cannot be bounded is negotiated all the same, and its plan tried again
+            self._converge()
 
     def filenos(self) -> tuple[int, ...]:
         """Descriptors to watch for reading."""

@@ -40,6 +40,8 @@ from lab.wire.messages import Message
 
 LOOK_AGAIN_S = 5.0
 """Seconds between two looks without any event (chosen: a missed event is mended before a user asks why)."""
+TRY_AGAIN_S = 0.2
+"""Seconds, at least, before what was refused is tried again, whatever else is wished for (chosen: as agents restart)."""
 
 
 NOTHING_LEARNED: Learned = {}
@@ -231,11 +233,11 @@ class Agent:
         return report
 
     def _couple(self, plan: NodePlan, endpoint: EndpointReport | None, ports: tuple[InterfaceReport, ...]) -> None:
-        before = self._carrying
-        if plan.endpoint is None or endpoint is None:
-            self._carrying = frozenset()
-        else:
-            self._carrying = carrying_interfaces(plan.endpoint, endpoint, ports)
+        before, now = self._carrying, frozenset[str]()
+        if plan.endpoint is not None and endpoint is not None:
+            now = carrying_interfaces(plan.endpoint, endpoint, ports)
+        if now != before:  # else the very object stays, by which others tell that nothing changed
+            self._carrying = now
         if self._speaker is not None and plan.speaker is not None:
             for neighbor in plan.speaker.neighbors:
                 if neighbor.interface in before - self._carrying:
@@ -289,9 +291,16 @@ class Agent:
         self._watched = self._loop.watch_instead(
             self._watched, dict.fromkeys(charon, self._hear_endpoint) | dict.fromkeys(exabgp, self._hear_speaker)
         )
+        now = self._loop.now()
         wishes = (self._endpoint.due() if self._endpoint else None,
                   self._speaker.restart_due() if self._speaker else None)  # fmt: skip
-        when = min(wish for wish in (*wishes, at) if wish is not None)
+        when = min(wish for wish in (*wishes, at, now + LOOK_AGAIN_S) if wish is not None)
+        if self._problems:
+            when = max(when, now + TRY_AGAIN_S)
+        elif (
+            self._endpoint is not None and self._endpoint.has_news
+        ):  # heard after it was observed, and its bell is silent
+            when = now
         if self._again is not None:
             self._again.cancel()
-        self._again = self._loop.call_at(min(when, self._loop.now() + LOOK_AGAIN_S), self._look)
+        self._again = self._loop.call_at(when, self._look)
