@@ -51,8 +51,8 @@ class Computer(Protocol):
     def running(self) -> bool:
         """Whether it is there."""
 
-    def connect(self) -> Client:
-        """A session with the lab process. Raises LabGone when it does not answer."""
+    def connect(self, within_s: float | None = None) -> Client:
+        """A session with the lab process. Raises LabGone when it does not answer in a few seconds, or in `within_s`."""
 
     def stop(self) -> None:
         """End it with everything of the lab; nothing to end is fine."""
@@ -93,7 +93,7 @@ class Microvm:
         found = machine.find(self._directory)
         return found is not None and found.ready
 
-    def connect(self) -> Client:
+    def connect(self, within_s: float | None = None) -> Client:
         """A session over a free port of the machine."""
         if machine.find(self._directory) is None:
             raise LabGone(
@@ -102,7 +102,7 @@ class Microvm:
             )
         numbers = (*range(1, qemu.PORTS), 0)  # port 0 has just been used by the start
         sockets = tuple(self._directory / qemu.PORT_SOCKET.format(number=number) for number in numbers)
-        return connect(sockets, exclusive=True, deadline_s=_answer_s())
+        return connect(sockets, exclusive=True, deadline_s=within_s or _answer_s())
 
     def stop(self) -> None:
         """End QEMU: with the machine goes everything in it."""
@@ -133,14 +133,12 @@ class ThisHost:
         reached("machine")
 
     def running(self) -> bool:
-        """Whether the daemon answers."""
-        with suppress(LabError), self.connect():
-            return True
-        return False
+        """Whether the daemon runs."""
+        return daemon.find(self._directory) is not None
 
-    def connect(self) -> Client:
+    def connect(self, within_s: float | None = None) -> Client:
         """A session with the daemon."""
-        return connect((self._directory / daemon.SOCKET,), exclusive=False, deadline_s=_answer_s())
+        return connect((self._directory / daemon.SOCKET,), exclusive=False, deadline_s=within_s or _answer_s())
 
     def stop(self) -> None:
         """Ask the daemon to end the lab; where it cannot, kill it and remove the nodes."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from lab.control import record
-from lab.control.computers import Computer, any_computer_of, choose_place, computer_of, place_of
+from lab.control.computers import any_computer_of, choose_place, computer_of, place_of
 from lab.control.fault import forget_fault, noted_fault
 from lab.control.keys import keys_of
 from lab.control.patience import ready_s
@@ -24,11 +24,7 @@ from lab.plan.lacks import Lack
 from lab.plan.model import LabPlan
 from lab.plan.report import LabReport
 from lab.spec.model import LabSpec
-from lab.substrate import pace
 from lab.wire.client import Client, LabGone
-
-ANSWER_S = 5.0
-"""Seconds for a report from a lab that runs already, on the reference host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ def bring_up(spec: LabSpec, *, substrate: str, use_snapshot: bool, timeout_s: fl
         compiled = compile_again(spec, recalled_allocations(spec.name))
         plan = compiled.plan
         place = place_of(plan.name)
-        started = place is None or not _runs(plan, computer_of(plan.name, place))
+        started = place is None or not _runs(plan, place, watch)
         if place is None or started:
             _clear(plan.name, place)
             place = choose_place(substrate)
@@ -90,17 +86,23 @@ def _clear(name: str, place: record.Place | None) -> None:
             left.stop()
 
 
-def _runs(plan: LabPlan, computer: Computer) -> bool:
+def _runs(plan: LabPlan, place: record.Place, watch: Stopwatch) -> bool:
     """Whether the lab runs and has taken this plan. Raises UsageError when it has another one, or no free port.
 
+    A lab that is there is started afresh only when it has not answered for as long as another one may take to come up:
+    a busy host, or a command that was interrupted in the middle of a change, may keep it from answering for a while.
     A guest without a plan may not have been woken: its clock stands and its random numbers repeat. It is not used.
     """
+    computer = computer_of(plan.name, place)
     if not computer.running():
         return False
+    patience_s = ready_s(plan, place.substrate)
     try:
-        with computer.connect() as client:
-            running = client.call("report", deadline_s=ANSWER_S * pace.slowness())["plan_digest"]
-    except (LabGone, NotConverged):  # it runs but does not answer as it should: start afresh
+        watch.doing("the lab runs already: asking it")
+        with computer.connect(patience_s) as client:
+            running = client.call("report", deadline_s=patience_s)["plan_digest"]
+    except (LabGone, NotConverged) as error:
+        watch.doing(f"the lab runs but does not answer as it should, and is started afresh: {error.what}")
         return False
     if running not in ("", digest(plan)) and record.read_plan(plan.name) != plan:  # else it was given half of it
         raise UsageError(

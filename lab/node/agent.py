@@ -41,7 +41,7 @@ from lab.wire.messages import Message
 LOOK_AGAIN_S = 5.0
 """Seconds between two looks without any event (chosen: a missed event is mended before a user asks why)."""
 TRY_AGAIN_S = 0.2
-"""Seconds, at least, before what was refused is tried again, whatever else is wished for (chosen: as agents restart)."""
+"""Seconds, at least, before what was refused is tried again (chosen: as soon as a dead agent is started again)."""
 
 
 NOTHING_LEARNED: Learned = {}

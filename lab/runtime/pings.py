@@ -2,10 +2,12 @@
 
 ECMP hashes pings by their two addresses, so one pair of hosts would always take the same tunnel. For the time of a
 ping a policy rule on either gateway leads this pair's ICMP into the tunnel that is asked about, and nothing else.
+There is one rule on a gateway at a time, so those who ping at once take turns.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import select
@@ -15,6 +17,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address
 
 from lab.plan.codec import from_json
+from lab.plan.containers import RUN_DIRECTORY
 from lab.plan.model import PingPlan
 from lab.runtime.caller import Caller
 from lab.runtime.nodes import Nodes
@@ -34,14 +37,15 @@ def ping_through_tunnels(caller: Caller, kind: Nodes, args: Message) -> list[Mes
     Returns for each {"tunnel", "round_trip_ms" or None, "error" or None}. Raises CallerGone: the pings end then.
     """
     substrate = kind.substrate_of(args["lab"])
-    return [_ping(caller, substrate, wanted, args["wait_s"]) for wanted in args["pings"]]
+    return [_ping(caller, args["lab"], substrate, wanted, args["wait_s"]) for wanted in args["pings"]]
 
 
-def _ping(caller: Caller, substrate: Substrate, wanted: Message, deadline_s: float) -> Message:
+def _ping(caller: Caller, lab: str, substrate: Substrate, wanted: Message, deadline_s: float) -> Message:
     plan = from_json(PingPlan, wanted["plan"])
     (there, there_interface), (back, back_interface) = wanted["ends"]
     try:
         with (
+            _turn(lab),
             _pinned_on(substrate, there, there_interface, plan.source, plan.destination),
             _pinned_on(substrate, back, back_interface, plan.destination, plan.source),
         ):
@@ -70,6 +74,17 @@ def _run(caller: Caller, argv: list[str]) -> subprocess.CompletedProcess[bytes]:
             process.kill()
         out, err = process.communicate()
     return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+
+@contextmanager
+def _turn(lab: str) -> Iterator[None]:
+    """Wait until nobody else leads pings into tunnels of this lab, and let nobody meanwhile, killed ones included."""
+    folder = os.open(f"{RUN_DIRECTORY}/{lab}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager

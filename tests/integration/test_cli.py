@@ -169,6 +169,21 @@ def test_ping_alone_goes_through_each_tunnel(running_lab):
     assert all(ping["round_trip_ms"] > 0 for ping in told["pings"])
 
 
+def test_pings_at_the_same_time_do_not_go_through_each_others_tunnels(running_lab):
+    drop = "type filter hook forward priority 0; oifname xfrm1 icmp type echo-request drop;"
+    assert running_lab.exec("bgw1", ["nft", f"table inet silent {{ chain out {{ {drop} }}; }}"]).returncode == 0
+    try:
+        argv = running_lab.argv("ping", "-f", "json")
+        at_once = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        told = [json.loads(each.communicate(timeout=120 * pace.slowness())[0]) for each in at_once]
+    finally:
+        assert running_lab.exec("bgw1", ["nft", "delete table inet silent"]).returncode == 0
+    for answers in told:
+        through = {ping["tunnel"]: ping["round_trip_ms"] for ping in answers["pings"]}
+        assert through["hq-1"] is None
+        assert through["hq-2"] > 0
+
+
 def test_logs_show_the_end_of_each_engines_log(running_lab):
     done = running_lab.vpnlab("logs", "hq-gw", "-n", "5")
     assert done.returncode == 0, done.stderr

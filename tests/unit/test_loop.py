@@ -61,8 +61,8 @@ def test_what_was_due_when_the_loop_was_stopped_is_done_when_it_runs_again():
 def test_a_timer_that_another_one_cancels_does_not_happen_though_both_are_due():
     loop = Loop(lambda: 5.0)
     done = []
-    loop.call_at(1.0, lambda: later.cancel())
     later = loop.call_at(2.0, lambda: done.append("cancelled"))
+    loop.call_at(1.0, later.cancel)
     loop.call_at(3.0, loop.stop)
     loop.run()
     assert done == []

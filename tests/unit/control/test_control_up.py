@@ -9,8 +9,9 @@ import pytest
 
 from lab.control import computers, record, up
 from lab.control.paths import lab_directory
+from lab.control.patience import ready_s
 from lab.control.record import Place
-from lab.errors import UsageError
+from lab.errors import NotConverged, UsageError
 from lab.plan.codec import digest
 from lab.plan.compile import compile_plan
 from lab.spec.load import reference
@@ -28,6 +29,7 @@ class FakeComputer:
     def __init__(self, answers):
         self.is_running = False
         self.starts = 0
+        self.patience_s = []
         self.answers = answers
 
     def start(self, _reached, _doing):
@@ -38,7 +40,8 @@ class FakeComputer:
         return self.is_running
 
     @contextmanager
-    def connect(self):
+    def connect(self, within_s=None):
+        self.patience_s.append(within_s)
         yield self
 
     def call(self, name, **_):
@@ -93,6 +96,17 @@ def test_a_lab_that_ran_already_outlives_a_plan_that_cannot_be_given(computer):
         bring_up()
     assert computer.is_running
     assert record.names() == ("ha",)
+
+
+def test_a_lab_that_does_not_answer_is_given_as_long_as_one_that_starts_and_then_started_afresh(computer):
+    record.write_place("ha", Place("microvm", "asked for"))
+    computer.is_running = True
+    computer.answers["report"] = NotConverged("report: no answer from the lab within 60 s")
+    computer.answers["apply"] = FULL  # far enough: it was started anew
+    with pytest.raises(OSError, match="No space left"):
+        bring_up()
+    assert computer.starts == 1
+    assert computer.patience_s[0] == ready_s(PLAN, "microvm")
 
 
 @pytest.mark.parametrize("left", [b"", b"{", None])

@@ -97,7 +97,7 @@ def clock():
 
 
 @pytest.fixture
-def running(charon, clock, tmp_path):
+def running(charon, clock, tmp_path):  # noqa: ARG001 - the engines that it finds
     """The agent's loop, with its plan given once; time stands still unless the test moves it."""
     loop = Loop(lambda: clock[0])
     running = Agent(loop, tmp_path)
