@@ -145,7 +145,13 @@ class ThisHost:
         with suppress(LabError), self.connect() as client:
             client.call("shutdown", deadline_s=_answer_s())
         self._kill_daemon()
-        self._substrate_of(self._name).destroy()
+        try:
+            self._substrate_of(self._name).destroy()
+        except HostCannot as error:
+            raise HostCannot(
+                f"the nodes of lab {self._name} cannot be removed: {error.what}",
+                mend=f"mend that, then `vpnlab down --name {self._name}`; until then use another --name",
+            ) from error
         daemon.remove_files(self._name)
 
     def _kill_daemon(self) -> None:

@@ -38,5 +38,6 @@ def _runs(name: str, place: record.Place) -> bool:
 
 
 def images_in_use() -> frozenset[str]:
-    """The keys of the images that running labs have booted."""
-    return frozenset(lab.image for lab in all_labs() if lab.running and lab.image is not None)
+    """The keys of the images that labs have booted which run, or which a command is bringing up."""
+    used = (lab for lab in all_labs() if lab.running or record.is_held(lab.name))
+    return frozenset(lab.image for lab in used if lab.image is not None)

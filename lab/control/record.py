@@ -143,6 +143,21 @@ def locked(name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[No
         os.close(fileno)
 
 
+def is_held(name: str) -> bool:
+    """Whether a command is changing the lab now."""
+    try:
+        fileno = os.open(labs_directory() / f"{name}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fileno, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fileno)
+    return False
+
+
 def _hold(path: Path, waiting: Callable[[], None]) -> int:
     """A descriptor that holds the lock which `path` names now: its last holder may have removed the one waited for."""
     while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ def base_is_built() -> bool:
 def list_images() -> tuple[ImageInfo, ...]:
     """All that is in the cache, the most recently used first."""
     store = Store(cache_root())
-    found = [_info(store, name) for name in store.names() if name.startswith((BASE, IMAGE))]
+    names = [name for name in store.names() if name.startswith((BASE, IMAGE))]
+    found = [info for name in names if (info := _info(store, name)) is not None]
     return tuple(sorted(found, key=lambda info: info.last_used, reverse=True))
 
 
@@ -142,16 +144,30 @@ def _with_bases(images: frozenset[str]) -> frozenset[str]:
     return images | {info.base for info in list_images() if info.key in images}
 
 
-def _info(store: Store, name: str) -> ImageInfo:
+def _info(store: Store, name: str) -> ImageInfo | None:
+    """What is known of a folder; None when another command has just removed it."""
     directory = store.folder(name)
-    manifest = json.loads((directory / "manifest.json").read_text())
     key = name.partition("-")[2]
-    return ImageInfo(
-        key=key,
-        kind="base" if name.startswith(BASE) else "image",
-        base=str(manifest.get("base", key)).removeprefix(BASE),
-        directory=directory,
-        size_bytes=sum(path.lstat().st_blocks * 512 for path in directory.rglob("*")),  # a snapshot's memory is sparse
-        built=datetime.fromisoformat(manifest["built"]),
-        last_used=datetime.fromtimestamp(store.last_used(name), UTC),
-    )
+    try:
+        manifest = json.loads((directory / "manifest.json").read_text())
+        return ImageInfo(
+            key=key,
+            kind="base" if name.startswith(BASE) else "image",
+            base=str(manifest.get("base", key)).removeprefix(BASE),
+            directory=directory,
+            size_bytes=_size(directory),
+            built=datetime.fromisoformat(manifest["built"]),
+            last_used=datetime.fromtimestamp(store.last_used(name), UTC),
+        )
+    except FileNotFoundError:
+        return None
+
+
+def _size(directory: Path) -> int:
+    """The bytes that a folder takes on the disk: a snapshot's memory is sparse. Files may come and go meanwhile."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(folder, name).lstat().st_blocks * 512
+    return total

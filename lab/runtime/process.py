@@ -14,7 +14,7 @@ from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from lab.errors import LabError
+from lab.errors import HostCannot, LabError
 from lab.loop import Loop
 from lab.plan.bundle import keys_of
 from lab.plan.codec import digest, from_json, to_json
@@ -88,9 +88,14 @@ class LabProcess:
         self._plan, self._keys, self._digest = plan, dict(keys), digest(plan)
         try:
             self._shape(self._substrate, before, plan)
-        except (LabError, OSError, NetlinkError):
+        except (LabError, OSError, NetlinkError) as error:
             self.shutdown()  # half a lab is nothing that a next plan could be compared with
-            raise
+            if before is None:
+                raise
+            raise HostCannot(
+                f"the change came to nothing half-way, and the lab was ended: {getattr(error, 'what', error)}",
+                mend="mend that, then `vpnlab up` makes the lab again",
+            ) from error
         for node in sorted(plan.nodes, key=lambda node: node.endpoint is None):  # what takes longest goes first
             known = before is not None and node in before.nodes and node.name in self._agents
             if not known or keys_of(node, keys_before) != keys_of(node, keys):
@@ -101,9 +106,9 @@ class LabProcess:
         self._question_number += 1
         number = self._question_number
         awaited = {name for name, agent in self._agents.items() if agent.ask(number)}
-        self._questions[number] = _Question(reply, awaited)
         for name in set(self._agents) - awaited:
             self._silent(name)
+        self._questions[number] = _Question(reply, awaited)
         self._loop.call_at(self._loop.now() + STALE_AFTER_S, lambda: self._answer(number))
         if not awaited:
             self._answer(number)
@@ -216,7 +221,11 @@ class LabProcess:
     def _silent(self, node: str) -> None:
         """An agent did not answer: what it said last counts no more, and the node may know why."""
         self._stale.add(node)
-        condition = self._substrate.condition(node) if self._substrate is not None else None
+        condition = None
+        try:
+            condition = self._substrate.condition(node) if self._substrate is not None else None
+        except LabError as error:  # who would know does not answer either; the lab goes on without
+            condition = f"what became of it is not known: {error.what}"
         if condition is not None and condition != self._conditions.get(node):
             self._conditions[node] = condition
             self._happened(node, "node-silent", None, condition)

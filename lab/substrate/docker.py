@@ -7,9 +7,11 @@ see. Networks are of the macvlan driver without a parent: the host has no addres
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -71,8 +73,9 @@ class Docker:
         """Make containers with an interface for each link of theirs, and start them."""
         nodes, links = tuple(nodes), tuple(links)
         with in_words(f"lab {self._lab}"):
-            for link, subnet in zip(links, self._subnets(len(links)), strict=True):
-                self._create_network(link, subnet)
+            with self._choosing_subnets():
+                for link, subnet in zip(links, self._subnets(len(links)), strict=True):
+                    self._create_network(link, subnet)
             created = [self._create(node, links) for node in nodes]
             _side_by_side(lambda container: container.start(), created)
             new = {node.name for node in nodes}
@@ -128,6 +131,17 @@ class Docker:
             _side_by_side(self._remove, [container["Id"] for container in found])
             for network in self._client.networks.list(filters=self._filters):
                 self._remove_network(network)
+
+    @contextmanager
+    def _choosing_subnets(self) -> Iterator[None]:
+        """Let no other lab of this host choose between the look at what is free and the last network's creation."""
+        self._run_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(self._run_directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _subnets(self, count: int) -> tuple[IPv4Network, ...]:
         """Free subnets for `count` networks. Raises HostCannot that names who has the others."""

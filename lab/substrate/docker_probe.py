@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from docker.errors import ContainerError
-
 from lab.errors import HostCannot
 from lab.plan.containers import CAPABILITIES, IMAGE
 from lab.substrate.docker_daemon import in_words, reach
@@ -16,14 +14,18 @@ def try_docker() -> None:
     client = reach()
     with in_words("a container for a trial"):
         client.images.get(IMAGE)  # else it would be looked for in a registry
+        container = client.containers.create(
+            IMAGE, list(MAKE_XFRM_INTERFACE), network_mode="none", cap_drop=["ALL"],
+            cap_add=list(CAPABILITIES), security_opt=["no-new-privileges"], read_only=True,
+        )  # fmt: skip
         try:
-            client.containers.run(
-                IMAGE, list(MAKE_XFRM_INTERFACE), network_mode="none", remove=True, cap_drop=["ALL"],
-                cap_add=list(CAPABILITIES), security_opt=["no-new-privileges"], read_only=True,
-            )  # fmt: skip
-        except ContainerError as error:
-            said = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else str(error.stderr)
-            raise HostCannot(
-                f"a container cannot make an XFRM interface: {said.strip()}",
-                mend="load the module (modprobe xfrm_interface), or use --substrate microvm",
-            ) from error
+            container.start()
+            code = container.wait()["StatusCode"]
+            said = container.logs().decode(errors="replace").strip()
+        finally:  # also after a start that failed, and an interrupt
+            container.remove(force=True)
+    if code != 0:
+        raise HostCannot(
+            f"a container cannot make an XFRM interface: {said}",
+            mend="load the module (modprobe xfrm_interface), or use --substrate microvm",
+        )

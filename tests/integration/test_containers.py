@@ -108,6 +108,18 @@ def test_a_missing_image_is_named_with_the_way_out(lab):
     assert "mend: `make container-image` builds it" in said
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("ip", "link", "add", "x0", "type", "nosuch"), "a container cannot make an XFRM interface: "),
+     (("nosuchprogram",), "a container for a trial: Docker says: ")],
+)  # fmt: skip
+def test_a_trial_that_fails_says_why_and_leaves_no_container(lab, words, said):
+    before = docker(lab, "ps", "--all", "--quiet")
+    told = tried(lab, f"from lab.substrate import docker_probe as d; d.MAKE_XFRM_INTERFACE = {words}; d.try_docker()")
+    assert f"HostCannot: {said}" in told
+    assert docker(lab, "ps", "--all", "--quiet") == before
+
+
 def test_subnets_that_others_have_taken_are_named_with_their_owner(lab):
     docker(lab, "network", "create", "--driver", "macvlan", "--internal", "--subnet", "198.51.100.0/29", "somebody")
     try:

@@ -190,6 +190,7 @@ def _make_snapshot(image: GuestImage, hardware: Hardware, name: str, progress: P
     """Boot a guest only to keep it: what runs on would change the memory that was saved."""
     making = snapshot.making_directory(_snapshots(image), name)
     _remove(making)
+    making.mkdir(mode=0o700)  # not its parents: an image that was removed meanwhile stays removed
     clear(making)
     began = time.monotonic()
     with _running(image, making, hardware, ram="template") as (machine, qmp):

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from lab.errors import HostCannot
 from lab.substrate.microvm.qemu import RAM_FILE, SNAPSHOT_LINK, STATE_FILE
 from lab.substrate.microvm.qmp import Qmp, QmpError
 from lab.wire.messages import Message
@@ -49,8 +50,14 @@ class _Manifest:
 
 @contextmanager
 def locked(snapshots: Path, name: str) -> Iterator[None]:
-    """Hold the lock under which a snapshot is made. It ends with its holder, however that dies."""
-    snapshots.mkdir(parents=True, exist_ok=True)
+    """Hold the lock under which a snapshot is made. It ends with its holder, however that dies.
+
+    Raises HostCannot when the image is gone beside which the folder of snapshots is to be.
+    """
+    try:
+        snapshots.mkdir(exist_ok=True)
+    except FileNotFoundError as error:
+        raise HostCannot("the image was removed just now", mend="try again: `vpnlab up` builds it anew") from error
     with (snapshots / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.cli.verbs import down
 from lab.control import record
 from lab.control.labs import images_in_use
+from lab.errors import HostCannot
 from lab.plan.codec import to_json
 from lab.plan.report import LabEvent
 from lab.spec.load import REFERENCE
@@ -83,6 +85,21 @@ def test_down_of_a_lab_that_does_not_run_is_fine(vpnlab):
     done = vpnlab("down", "--name", "nosuch")
     assert (done.exit_code, done.stdout) == (0, "")
     assert "nothing to do" in done.stderr
+
+
+def test_down_all_ends_what_it_can_and_names_each_lab_that_it_cannot(vpnlab, monkeypatch):
+    def take_down(lab, _waiting):
+        if lab != "b":
+            raise HostCannot(f"the nodes of lab {lab} cannot be removed: no Docker daemon answers", mend="start it")
+        return True
+
+    monkeypatch.setattr(down, "take_down", take_down)
+    monkeypatch.setattr(record, "names", lambda: ("a", "b", "c"))
+    done = vpnlab("down", "--all")
+    assert done.exit_code == HostCannot.exit_code
+    assert "lab b is down" in done.stdout + done.stderr
+    for lab in ("a", "c"):
+        assert f"the nodes of lab {lab} cannot be removed" in done.stderr
 
 
 def test_down_all_without_any_lab_is_fine(vpnlab):
@@ -187,4 +204,7 @@ def test_the_image_of_a_running_lab_is_in_use(fake_lab):
     record.write_image("ha", "abc")
     assert images_in_use() == {"abc"}
     fake_lab.is_running = False
+    assert images_in_use() == frozenset()
+    with record.locked("ha"):  # as by a command that brings it up: its machine comes after its snapshot
+        assert images_in_use() == {"abc"}
     assert images_in_use() == frozenset()

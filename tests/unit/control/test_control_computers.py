@@ -3,6 +3,7 @@ import os
 import pytest
 
 from lab.control.computers import ThisHost, guest_cpus
+from lab.errors import HostCannot
 from lab.runtime import daemon
 
 
@@ -42,3 +43,18 @@ def test_an_ordinary_user_who_may_not_look_into_the_folder_of_root_s_labs_is_not
 
     monkeypatch.setattr(daemon.shutil, "rmtree", refuse)
     ThisHost("one", "no.program", lambda _: NoNodes()).stop()
+
+
+def test_a_lab_whose_nodes_cannot_be_removed_says_so_and_keeps_its_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(daemon, "RUN_DIRECTORY", tmp_path / "run")
+    (tmp_path / "run" / "one").mkdir(parents=True)
+
+    class Unreachable:
+        def destroy(self):
+            raise HostCannot("no Docker daemon answers", mend="start it, or use another --substrate")
+
+    with pytest.raises(HostCannot, match="the nodes of lab one cannot be removed: no Docker daemon answers") as raised:
+        ThisHost("one", "no.program", lambda _: Unreachable()).stop()
+    assert "vpnlab down --name one" in str(raised.value)
+    assert (tmp_path / "run" / "one").exists()

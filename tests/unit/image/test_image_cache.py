@@ -1,5 +1,6 @@
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,21 @@ def test_what_cannot_be_removed_stays_without_an_error(monkeypatch: pytest.Monke
     monkeypatch.setattr("lab.image.cache.Store.remove", refuse)
     _prune(keep=[])
     assert "a11" in keys()
+
+
+def test_what_another_command_is_removing_is_not_listed_and_not_in_the_way() -> None:
+    (cache_root() / "image-a21" / "manifest.json").unlink()
+    assert keys() == ["b2", "b1", "a12", "a11"]
+    _prune(())
+
+
+def test_a_file_that_goes_while_an_image_is_measured_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [info.size_bytes for info in list_images()]
+    walk = os.walk
+
+    def more(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        for place, below, names in walk(folder):
+            yield place, below, [*names, "gone by now"]
+
+    monkeypatch.setattr(os, "walk", more)
+    assert [info.size_bytes for info in list_images()] == there

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from lab.errors import HostCannot
 from lab.substrate.microvm import snapshot
 
 STATE_BYTES = 100_000
@@ -59,3 +60,9 @@ def test_a_state_that_cannot_be_written_is_no_snapshot(qemu):
 def test_a_writer_that_does_not_end_is_not_waited_for_for_ever(qemu):
     with pytest.raises(TimeoutError):
         snapshot.save(qemu, qemu.directory, boot_s=1.0, deadline=time.monotonic())
+
+
+def test_an_image_that_was_removed_is_not_made_again_by_its_snapshots_lock(tmp_path):
+    with pytest.raises(HostCannot, match="removed just now"), snapshot.locked(tmp_path / "image" / "snapshots", "name"):
+        pass
+    assert not (tmp_path / "image").exists()
