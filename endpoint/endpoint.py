@@ -30,7 +30,8 @@ class Endpoint:
     """One charon, its tunnels and their XFRM interfaces, in the network namespace of this process.
 
     Single-threaded: wait for `filenos()` to be readable (they change with each call of another
-    method) or for `due()`, then call `process()` or `apply()`. `now` is monotonic time, `wall` Unix time.
+    method), then call `process()`; while it `has_news`, and at `due()`, call `observe()`. Where charon is to be started
+    again `apply()` does it. `now` is monotonic time, `wall` Unix time.
     What is known about tunnels is read from charon; what is kept in memory is only what
     charon cannot tell: what it was given, what it said last, since when.
     """
@@ -101,8 +102,10 @@ class Endpoint:
         return self._has_news
 
     def observe(self) -> EndpointReport:
-        """What charon and the kernel say now."""
+        """What charon and the kernel say now, after starting the negotiations that this asks for."""
         found = self._look()
+        if self._plan is not None:
+            self._steer(self._plan, found)
         self._has_news = False
         return EndpointReport(
             pid=self._charon.pid,
@@ -113,8 +116,14 @@ class Endpoint:
             ),
         )
 
+    @property
+    def lacks_charon(self) -> bool:
+        """Whether charon does not run or is long in starting, and `apply` wants to be called for that."""
+        due = self._charon.due() if self._plan is not None else None
+        return due is not None and due <= self._now()
+
     def due(self) -> float | None:
-        """The monotonic time at which `apply` wants to be called again, None for no wish."""
+        """The monotonic time at which `observe`, or `apply`, wants to be called again, None for no wish."""
         if self._happened:
             return self._now()
         if self._plan is None:
@@ -151,11 +160,7 @@ class Endpoint:
         except DaemonSilentError as error:
             self._charon.lose(str(error))
             return
-        found = self._look()
-        try:
-            self._steer(self._charon.commands, self._plan, found)
-        except DaemonSilentError as error:
-            self._charon.lose(str(error))
+        self._steer(self._plan, self._look())
 
     def _load(self, commands: Commands, plan: EndpointPlan) -> None:
         wanted = {
@@ -181,9 +186,16 @@ class Endpoint:
                 self._reasons.last[name] = f"charon refuses the tunnel: {refusal}"
             self._loaded[name] = given
 
-    def _steer(self, commands: Commands | None, plan: EndpointPlan, found: Mapping[str, TunnelSas]) -> None:
-        if commands is None:
+    def _steer(self, plan: EndpointPlan, found: Mapping[str, TunnelSas]) -> None:
+        """End what should not be, start what should, as far as charon can be asked."""
+        if self._charon.commands is None:
             return
+        try:
+            self._initiate(self._charon.commands, plan, found)
+        except DaemonSilentError as error:
+            self._charon.lose(str(error))
+
+    def _initiate(self, commands: Commands, plan: EndpointPlan, found: Mapping[str, TunnelSas]) -> None:
         for name in found.keys() - self._loaded.keys():
             self._terminate(commands, name)
         for tunnel in plan.tunnels:
@@ -217,27 +229,16 @@ class Endpoint:
         self._told.pop(name, None)
 
     def _hear(self, events: Events) -> None:
-        look = False
         try:
             for name, message in events.take():
                 if name == "log":
                     self._hear_log(message)
                     continue
                 self._has_news = True
-                if name in _UPDOWNS:
-                    look = True
-                else:
-                    for tunnel in self._tunnels_in(message):
-                        self._happen(_REKEYS[name], tunnel.name, f"{name.partition('-')[0]} SA rekeyed")
+                for tunnel in self._tunnels_in(message) if name in _REKEYS else ():
+                    self._happen(_REKEYS[name], tunnel.name, f"{name.partition('-')[0]} SA rekeyed")
         except DaemonSilentError as error:
             self._charon.lose(str(error))
-            return
-        if look and self._charon.commands is not None and self._plan is not None:
-            found = self._look()
-            try:
-                self._steer(self._charon.commands, self._plan, found)
-            except DaemonSilentError as error:
-                self._charon.lose(str(error))
 
     def _hear_log(self, message: Mapping[str, Any]) -> None:
         tunnels = self._plan.tunnels if self._plan else ()

@@ -70,7 +70,10 @@ class Agent:
         self._report_due = 0.0
         self._impairments: Impairments | None = None
         self._filters: Filters | None = None
+        self._seen: tuple[tuple[InterfaceReport, ...], EndpointReport | None] | None = None
+        self._observe_again = 0.0
         self._samples: tuple[Sample, ...] = ()
+        self._rates: tuple[TunnelTraffic, ...] = ()
         self._offered: Offered = {}
         self._routes = KernelRoutes()
 
@@ -161,10 +164,13 @@ class Agent:
             apply_xfrm_interfaces(())
 
     def _hear_speaker(self) -> None:
-        """A peer with many routes sends them piece by piece; the whole table is not read again for each."""
-        self._look(at_routes=False)
+        """A peer with many routes sends them piece by piece: only what they concern is looked at for each.
 
-    def _look(self, answer: int | None = None, *, at_routes: bool = True) -> None:
+        charon and the links say themselves when there is news of them, and the table of routes can be long.
+        """
+        self._look(at_speaker_alone=not self._problems)
+
+    def _look(self, answer: int | None = None, *, at_speaker_alone: bool = False) -> None:
         """Observe, move routes first (traffic before bookkeeping), then sessions, then report.
 
         Reporting takes at most half of the time: of many routes that come one after the other not every step is told.
@@ -172,16 +178,13 @@ class Agent:
         if self._plan is None:
             return
         plan = self._plan
-        self._bell.silence()  # what it rang for is looked at now, and most of it was this agent's own doing
-        self._take_endpoint_events()
-        self._take_speaker_events()
-        self._make_what_is_due(plan)
-        ports = observe_interfaces()
-        self._leave_shut_ports(plan, ports)
-        endpoint = self._observe_endpoint()
-        self._take_endpoint_events()  # what it saw
+        if not at_speaker_alone or self._seen is None:
+            self._seen = self._observe(plan)
+        else:
+            self._take_speaker_events()
+        ports, endpoint = self._seen
         self._couple(plan, endpoint, ports)
-        self._set_routes(plan, self._carrying, look=at_routes)
+        self._set_routes(plan, self._carrying, look=not at_speaker_alone)
         self._mend_source_routes(plan, ports)
         if plan.speaker is not None and self._speaker is not None:
             with self._problems.noted("speaker"):
@@ -190,6 +193,8 @@ class Agent:
             self._wake_up_next(self._report_due)
             return
         began = self._loop.now()
+        if not at_speaker_alone:
+            self._rates = self._traffic(plan, ports)
         report = NodeReport(
             name=plan.name,
             written_at=time.time(),
@@ -199,12 +204,25 @@ class Agent:
             endpoint=endpoint,
             speaker=self._speaker.report() if self._speaker else None,
             offers=self._routes.offers,
-            traffic=self._traffic(plan, ports),
+            traffic=self._rates,
         )
         self._tell(report, answer)
         self._report_due = self._loop.now() + (self._loop.now() - began)
         self._wake_up_next()
         bound_logs(self._directory)
+
+    def _observe(self, plan: NodePlan) -> tuple[tuple[InterfaceReport, ...], EndpointReport | None]:
+        """Look at ports and tunnels, and hear what the engines have to say."""
+        self._bell.silence()  # what it rang for is looked at now, and most of it was this agent's own doing
+        self._take_endpoint_events()
+        self._take_speaker_events()
+        self._make_what_is_due(plan)
+        ports = observe_interfaces()
+        self._leave_shut_ports(plan, ports)
+        endpoint = self._observe_endpoint()
+        self._take_endpoint_events()  # what it saw
+        self._observe_again = self._loop.now() + LOOK_AGAIN_S
+        return ports, endpoint
 
     def _take_endpoint_events(self) -> None:
         for tunnel_event in self._endpoint.process() if self._endpoint else ():
@@ -219,10 +237,9 @@ class Agent:
         self._send({"event": {"at": time.time(), "kind": kind, "subject": subject, "text": text}})
 
     def _make_what_is_due(self, plan: NodePlan) -> None:
-        due = self._endpoint.due() if self._endpoint else None
         if self._problems:  # what was refused may be possible now
             self._make_so(plan)
-        elif due is not None and due <= self._loop.now():
+        elif self._endpoint is not None and self._endpoint.lacks_charon:
             self._make_tunnels(plan)
 
     def _observe_endpoint(self) -> EndpointReport | None:
@@ -294,7 +311,7 @@ class Agent:
         now = self._loop.now()
         wishes = (self._endpoint.due() if self._endpoint else None,
                   self._speaker.restart_due() if self._speaker else None)  # fmt: skip
-        when = min(wish for wish in (*wishes, at, now + LOOK_AGAIN_S) if wish is not None)
+        when = min(wish for wish in (*wishes, at, self._observe_again) if wish is not None)
         if self._problems:
             when = max(when, now + TRY_AGAIN_S)
         elif (

@@ -90,9 +90,12 @@ class Side:
     def process(self) -> None:
         with inside(self.namespace):
             self.events += self.endpoint.process()
-            due = self.endpoint.due()
-            if due is not None and due <= time.monotonic():
+            if self.endpoint.lacks_charon:
                 self.endpoint.apply(self.plan, self.keys)
+            due = self.endpoint.due()
+            if self.endpoint.has_news or (due is not None and due <= time.monotonic()):
+                self.endpoint.observe()
+                self.events += self.endpoint.process()
 
     def tunnels(self) -> Mapping[str, TunnelReport]:
         with inside(self.namespace):

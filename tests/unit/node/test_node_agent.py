@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+
 import pytest
 
 from endpoint.errors import EndpointError
@@ -26,6 +29,7 @@ class Charon:
         self.news = []
         self.state = "down"
         self.has_news = False
+        self.lacks_charon = False
         self.observed = []
         self.wish = None
 
@@ -58,15 +62,23 @@ class Charon:
 
 
 class ExaBgp:
-    def __init__(self, *_, **__): ...
+    """An ExaBGP that says something whenever the test writes to `pen`."""
+
+    def __init__(self):
+        self.paper, self.pen = os.pipe()
+
+    def __call__(self, *_, **__):
+        return self
 
     def apply(self, _plan): ...
 
     def process(self):
+        if select.select([self.paper], [], [], 0)[0]:
+            os.read(self.paper, 100)
         return ()
 
     def filenos(self):
-        return ()
+        return (self.paper,)
 
     def restart_due(self):
         return None
@@ -79,10 +91,18 @@ class ExaBgp:
 
 
 @pytest.fixture
-def charon(monkeypatch):
+def exabgp():
+    exabgp = ExaBgp()
+    yield exabgp
+    os.close(exabgp.paper)
+    os.close(exabgp.pen)
+
+
+@pytest.fixture
+def charon(monkeypatch, exabgp):
     charon = Charon()
     monkeypatch.setattr(agent, "Endpoint", charon)
-    monkeypatch.setattr(agent, "Speaker", ExaBgp)
+    monkeypatch.setattr(agent, "Speaker", exabgp)
     for effect in ("set_sysctls", "apply_interfaces", "apply_source_routes", "apply_filters"):
         monkeypatch.setattr(agent, effect, lambda *_: None)
     monkeypatch.setattr(agent, "observe_interfaces", lambda: ())
@@ -161,3 +181,17 @@ def test_routes_are_not_worked_out_anew_while_the_same_tunnels_carry(charon, clo
     clock[0] += agent.LOOK_AGAIN_S
     look_once_more(loop)
     assert len(worked_out) == before == 1
+
+
+def test_what_exabgp_says_makes_nobody_ask_charon_until_the_next_look_at_all(charon, exabgp, clock, running):
+    loop, _ = given(running)
+    for _ in range(9):
+        clock[0] += agent.LOOK_AGAIN_S / 10
+        os.write(exabgp.pen, b"x")
+        look_once_more(loop)
+    assert charon.observed == ["down"]
+    clock[0] += agent.LOOK_AGAIN_S / 10
+    os.write(exabgp.pen, b"x")
+    for _ in range(2):
+        look_once_more(loop)
+    assert charon.observed == ["down", "down"]
