@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from endpoint.xfrm import apply_xfrm_interfaces, is_up
 _UPDOWNS = ("ike-updown", "child-updown")
 _REKEYS: Mapping[str, EventKind] = {"ike-rekey": "ike-rekeyed", "child-rekey": "child-rekeyed"}
 _EVENTS = (*_UPDOWNS, *_REKEYS, "log")
+REASONS_AT_ONCE = 2
+"""Reasons that one attempt in vain may tell: what the peer proposes, then the same with what is configured here. They
+are told as events once, and not with each attempt."""
 
 
 class Endpoint:
@@ -54,7 +58,7 @@ class Endpoint:
         self._loaded: dict[str, tuple[ViciMessage, ViciMessage | None]] = {}
         self._attempts: dict[str, Attempt] = {}
         self._reasons = Reasons()
-        self._told: dict[str, str] = {}
+        self._told: dict[str, deque[str]] = {}
         self._states: dict[str, tuple[TunnelState, float]] = {}
         self._hand_overs = HandOvers()
         self._happened: list[EndpointEvent] = []
@@ -244,8 +248,9 @@ class Endpoint:
         tunnels = self._plan.tunnels if self._plan else ()
         for name in self._reasons.hear(message, tunnels):
             reason = self._reasons.last[name]
-            if self._states.get(name, ("down", 0.0))[0] != "up" and self._told.get(name) != reason:
-                self._told[name] = reason
+            told = self._told.setdefault(name, deque(maxlen=REASONS_AT_ONCE))
+            if self._states.get(name, ("down", 0.0))[0] != "up" and reason not in told:
+                told.append(reason)
                 self._happen("negotiation-failed", name, reason)
 
     def _tunnels_in(self, message: Mapping[str, Any]) -> list[TunnelPlan]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from itertools import groupby
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -35,8 +36,8 @@ class Netns:
         """Make nodes, and links between these or nodes that exist. What sysctls a node has is its agent's to set."""
         for node in nodes:
             self.create_node(node.name)
-        for link in links:
-            self.create_link(link)
+        for name, from_there in groupby(sorted(links, key=_first_node), key=_first_node):
+            self._create_links(name, from_there)
 
     def create_node(self, node: str) -> None:
         """Make an empty node. HostCannot without the right to."""
@@ -48,20 +49,28 @@ class Netns:
             ) from error
 
     def create_link(self, link: LinkPlan) -> None:
-        """Join two nodes by a veth pair with the planned names and MAC addresses, both ends down.
+        """Join two nodes by a veth pair with the planned names and MAC addresses, both ends down."""
+        self._create_links(link.a.node, (link,))
 
-        Asked for from within the first: a kernel (Linux 6.12) refuses a name that the asker's namespace has.
+    def _create_links(self, node: str, links: Iterable[LinkPlan]) -> None:
+        """Make links whose first end is at this node.
+
+        Asked for from within it: a kernel (Linux 6.12) refuses a name that the asker's namespace has.
         """
+        with namespaces.visiting(namespace_name(self._lab, node)), IPRoute() as netlink:
+            for link in links:
+                self._join(netlink, link)
+
+    def _join(self, netlink: IPRoute, link: LinkPlan) -> None:
         there = os.open(namespaces.NETNS_DIRECTORY / namespace_name(self._lab, link.b.node), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            with namespaces.visiting(namespace_name(self._lab, link.a.node)), IPRoute() as netlink:
-                netlink.link(
-                    "add",
-                    kind="veth",
-                    ifname=link.a.interface,
-                    address=link.a.mac,
-                    peer={"ifname": link.b.interface, "address": link.b.mac, "net_ns_fd": there},
-                )
+            netlink.link(
+                "add",
+                kind="veth",
+                ifname=link.a.interface,
+                address=link.a.mac,
+                peer={"ifname": link.b.interface, "address": link.b.mac, "net_ns_fd": there},
+            )
         except NetlinkError as error:
             raise HostCannot(
                 f"veth {link.a.node}:{link.a.interface} -- {link.b.node}:{link.b.interface}: {error}",
@@ -111,3 +120,7 @@ class Netns:
         """Remove everything that is this lab's, and nothing else."""
         for node in self.find():
             self.destroy_node(node)
+
+
+def _first_node(link: LinkPlan) -> str:
+    return link.a.node
