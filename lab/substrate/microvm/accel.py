@@ -24,20 +24,27 @@ KVM = Path("/dev/kvm")
 MEMORY = "accel.json"
 PROBE_S = 6.0
 """Seconds: with KVM the kernel needs less than one to find that it has no root."""
+TRY_AGAIN_S = 600.0
+"""Seconds (chosen: a trial that hangs costs each lab in a row no `PROBE_S`)."""
 SIGN_OF_LIFE = b"Kernel panic - not syncing: VFS"
 KVM_FAILED = b"KVM internal error"
 
 
 @dataclass(frozen=True, slots=True)
 class Accel:
-    """The value for `-accel` ("kvm" or "tcg") and why it was chosen."""
+    """The value for `-accel` ("kvm" or "tcg") and why it was chosen.
+
+    `lasts`: it holds until the host boots. What failed for a reason that may pass (a busy host, another hypervisor) is
+    tried again after `TRY_AGAIN_S`.
+    """
 
     name: str
     why: str
+    lasts: bool = True
 
 
 def choose(kernel: Path, cache: Path) -> Accel:
-    """Return the accelerator for this host. KVM is tried once per boot of the host; `cache` keeps the answer.
+    """Return the accelerator for this host. `cache` keeps the answer of the trial of KVM while it lasts.
 
     Raises HostCannot when QEMU is not installed.
     """
@@ -78,7 +85,8 @@ def judge(name: str, seen: bytes, limit_s: float) -> Accel:
     if KVM_FAILED in seen:
         return Accel("tcg", f"{KVM} exists, but QEMU reported a KVM internal error when the guest's kernel started")
     first = seen.strip().partition(b"\n")[0].decode(errors="replace")
-    return Accel("tcg", f"with {name} the guest's kernel did not start within {limit_s:.0f} s: {first or 'no output'}")
+    why = f"with {name} the guest's kernel did not start within {limit_s:.0f} s: {first or 'no output'}"
+    return Accel("tcg", why, lasts=False)
 
 
 def _host(kernel: Path) -> list[str]:
@@ -90,7 +98,8 @@ def _host(kernel: Path) -> list[str]:
 def _recall(cache: Path, host: list[str]) -> Accel | None:
     try:
         memory = json.loads((cache / MEMORY).read_text())
-        return Accel(**memory["answer"]) if memory["host"] == host else None
+        answer, age_s = Accel(**memory["answer"]), time.time() - memory["at"]
+        return answer if memory["host"] == host and (answer.lasts or 0 <= age_s < TRY_AGAIN_S) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None  # no answer yet, or one that an older version wrote
 
@@ -98,5 +107,5 @@ def _recall(cache: Path, host: list[str]) -> Accel | None:
 def _remember(cache: Path, host: list[str], answer: Accel) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     new = cache / f".{MEMORY}.{uuid4()}"
-    new.write_text(json.dumps({"host": host, "answer": asdict(answer)}))
+    new.write_text(json.dumps({"host": host, "at": time.time(), "answer": asdict(answer)}))
     new.replace(cache / MEMORY)

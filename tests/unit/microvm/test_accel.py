@@ -1,7 +1,7 @@
 import json
 
 from lab.substrate.microvm import accel
-from lab.substrate.microvm.accel import Accel, choose, judge
+from lab.substrate.microvm.accel import TRY_AGAIN_S, Accel, choose, judge
 
 ALIVE = b"[    0.71] Kernel panic - not syncing: VFS: Unable to mount root fs"
 
@@ -11,7 +11,8 @@ def test_a_kernel_that_came_as_far_as_its_root_proves_kvm():
 
 
 def test_silence_an_internal_error_and_a_refusal_mean_tcg_and_say_why():
-    assert judge("kvm", b"", 6) == Accel("tcg", "with kvm the guest's kernel did not start within 6 s: no output")
+    silent = Accel("tcg", "with kvm the guest's kernel did not start within 6 s: no output", lasts=False)
+    assert judge("kvm", b"", 6) == silent
     assert "KVM internal error" in judge("kvm", b"KVM internal error. Suberror: 1\n", 6).why
     assert "Permission denied" in judge("kvm", b"Could not access KVM kernel module: Permission denied\nx", 6).why
 
@@ -36,3 +37,18 @@ def test_kvm_is_tried_once_and_again_with_another_kernel(tmp_path, monkeypatch):
     (cache / "accel.json").write_text(json.dumps({"host": "of an older version"}))
     choose(kernel, cache)
     assert tried == ["kvm"] * 3
+
+
+def test_a_failure_that_may_pass_is_tried_again_after_a_while_and_another_one_is_not(tmp_path, monkeypatch):
+    (tmp_path / "kvm").touch()
+    kernel, tried, now = tmp_path / "kernel", [], [1000.0]
+    kernel.touch()
+    answers = [judge("kvm", b"Device or resource busy", 6), judge("kvm", b"KVM internal error", 6)]
+    monkeypatch.setattr(accel, "KVM", tmp_path / "kvm")
+    monkeypatch.setattr(accel, "program_identity", lambda: "qemu")
+    monkeypatch.setattr(accel, "try_kernel", lambda name, _: tried.append(name) or answers[len(tried) - 1])
+    monkeypatch.setattr(accel.time, "time", lambda: now[0])
+    for seconds in (0, TRY_AGAIN_S - 1, 1, 10 * TRY_AGAIN_S):
+        now[0] += seconds
+        assert choose(kernel, tmp_path).name == "tcg"
+    assert tried == ["kvm", "kvm"]
