@@ -25,9 +25,9 @@ from endpoint.xfrm import apply_xfrm_interfaces, is_up
 _UPDOWNS = ("ike-updown", "child-updown")
 _REKEYS: Mapping[str, EventKind] = {"ike-rekey": "ike-rekeyed", "child-rekey": "child-rekeyed"}
 _EVENTS = (*_UPDOWNS, *_REKEYS, "log")
-REASONS_AT_ONCE = 2
-"""Reasons that one attempt in vain may tell: what the peer proposes, then the same with what is configured here. They
-are told as events once, and not with each attempt."""
+REASONS_AT_ONCE = 8
+"""Reasons that attempts in vain may tell in turn, and that are told as events once, and not with each attempt (chosen:
+what the peer proposes, the same with what is configured here, what the peer answers, and room to spare)."""
 
 
 class Endpoint:
@@ -108,9 +108,11 @@ class Endpoint:
     def observe(self) -> EndpointReport:
         """What charon and the kernel say now, after starting the negotiations that this asks for."""
         found = self._look()
+        self._has_news = False
         if self._plan is not None:
             self._steer(self._plan, found)
-        self._has_news = False
+        if self._charon.commands is None:  # lost just now
+            found = {}
         return EndpointReport(
             pid=self._charon.pid,
             restarts=self._charon.restarts,
@@ -203,6 +205,8 @@ class Endpoint:
         for name in found.keys() - self._loaded.keys():
             self._terminate(commands, name)
         for tunnel in plan.tunnels:
+            if tunnel.name not in self._loaded:
+                continue
             attempt = self._attempts.pop(tunnel.name, Attempt())
             start, remembered = initiates(tunnel, found.get(tunnel.name), attempt, self._now())
             if remembered is not None:

@@ -102,7 +102,7 @@ class Microvm:
             )
         numbers = (*range(1, qemu.PORTS), 0)  # port 0 has just been used by the start
         sockets = tuple(self._directory / qemu.PORT_SOCKET.format(number=number) for number in numbers)
-        return connect(sockets, exclusive=True, deadline_s=within_s or _answer_s())
+        return connect(sockets, exclusive=True, free_s=_answer_s(), deadline_s=within_s or _answer_s())
 
     def stop(self) -> None:
         """End QEMU: with the machine goes everything in it."""

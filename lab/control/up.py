@@ -50,7 +50,7 @@ def bring_up(spec: LabSpec, *, substrate: str, use_snapshot: bool, timeout_s: fl
         compiled = compile_again(spec, recalled_allocations(spec.name))
         plan = compiled.plan
         place = place_of(plan.name)
-        started = place is None or not _runs(plan, place, watch)
+        started = place is None or not _runs(plan, place, timeout_s, watch)
         if place is None or started:
             _clear(plan.name, place)
             place = choose_place(substrate)
@@ -86,21 +86,22 @@ def _clear(name: str, place: record.Place | None) -> None:
             left.stop()
 
 
-def _runs(plan: LabPlan, place: record.Place, watch: Stopwatch) -> bool:
+def _runs(plan: LabPlan, place: record.Place, timeout_s: float | None, watch: Stopwatch) -> bool:
     """Whether the lab runs and has taken this plan. Raises UsageError when it has another one, or no free port.
 
-    A lab that is there is started afresh only when it has not answered for as long as another one may take to come up:
-    a busy host, or a command that was interrupted in the middle of a change, may keep it from answering for a while.
+    A lab that is there is started afresh only when it has not answered for as long as it would be given to come up: a
+    busy host, or a command that was interrupted in the middle of a change, may keep it from answering for a while.
     A guest without a plan may not have been woken: its clock stands and its random numbers repeat. It is not used.
     """
     computer = computer_of(plan.name, place)
     if not computer.running():
         return False
-    patience_s = ready_s(plan, place.substrate)
+    patience_s = timeout_s or ready_s(plan, place.substrate)
+    deadline = time.monotonic() + patience_s
     try:
         watch.doing("the lab runs already: asking it")
         with computer.connect(patience_s) as client:
-            running = client.call("report", deadline_s=patience_s)["plan_digest"]
+            running = client.call("report", deadline_s=max(0.0, deadline - time.monotonic()))["plan_digest"]
     except (LabGone, NotConverged) as error:
         watch.doing(f"the lab runs but does not answer as it should, and is started afresh: {error.what}")
         return False

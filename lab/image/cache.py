@@ -100,14 +100,17 @@ def list_images() -> tuple[ImageInfo, ...]:
 def remove(key: str | None, in_use: Iterable[str] = ()) -> tuple[ImageInfo, ...]:
     """Remove the image or base that `key` (or the beginning of one) names, with what is built on it; None means all.
 
-    `in_use` holds the keys of images that running labs have booted. Raises UsageError for a key that names
-    none, several, or one in use; nothing is removed then. With None what is in use stays. Returns what went.
+    `in_use` holds the keys of images that labs have booted which run, or are being started. Raises UsageError for a key
+    that names none, several, or one in use; nothing is removed then. With None what is in use stays. Returns what went.
     """
     infos, used = list_images(), _with_bases(frozenset(in_use))
     chosen = infos if key is None else _named(key, infos)
     doomed = {info.key for info in chosen} | {info.key for info in infos if info.base in {one.key for one in chosen}}
     if key is not None and doomed & used:
-        raise UsageError(f"image {chosen[0].key} is in use by a running lab", mend='stop the lab first ("vpnlab down")')
+        raise UsageError(
+            f"image {chosen[0].key} is in use by a running lab",
+            mend='end the lab first ("vpnlab down"), or wait until the command that starts it is done',
+        )
     store = Store(cache_root())
     # Images before bases: an interrupted removal leaves no image without its base.
     going = sorted((info for info in infos if info.key in doomed - used), key=lambda info: info.kind == "base")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -41,7 +42,7 @@ from lab.wire.messages import Message
 LOOK_AGAIN_S = 5.0
 """Seconds between two looks without any event (chosen: a missed event is mended before a user asks why)."""
 TRY_AGAIN_S = 0.2
-"""Seconds, at least, before what was refused is tried again (chosen: as soon as a dead agent is started again)."""
+"""Seconds, at least, before what was refused is tried again without an event (chosen: as for an agent that died)."""
 
 
 NOTHING_LEARNED: Learned = {}
@@ -190,7 +191,7 @@ class Agent:
             with self._problems.noted("speaker"):
                 self._speaker.apply(speaker_now(plan.speaker, self._carrying))
         if answer is None and self._loop.now() < self._report_due:
-            self._wake_up_next(self._report_due)
+            self._wake_up_next(self._report_due, at_speaker_alone=at_speaker_alone)
             return
         began = self._loop.now()
         if not at_speaker_alone:
@@ -301,8 +302,11 @@ class Agent:
         self._last_sent = gist
         self._send({"report": to_json(report), "answer": answer})
 
-    def _wake_up_next(self, at: float = math.inf) -> None:
-        """Watch what the engines want to have watched, and look again when they want it, then, or after a while."""
+    def _wake_up_next(self, at: float = math.inf, *, at_speaker_alone: bool = False) -> None:
+        """Watch what the engines want to have watched, and look again when they want it, or after a while.
+
+        And at `at`, then perhaps `at_speaker_alone`.
+        """
         charon = self._endpoint.filenos() if self._endpoint else ()
         exabgp = self._speaker.filenos() if self._speaker else ()
         self._watched = self._loop.watch_instead(
@@ -312,12 +316,11 @@ class Agent:
         wishes = (self._endpoint.due() if self._endpoint else None,
                   self._speaker.restart_due() if self._speaker else None)  # fmt: skip
         when = min(wish for wish in (*wishes, at, self._observe_again) if wish is not None)
+        if self._endpoint is not None and self._endpoint.has_news:  # heard after it was observed: no bell rings for it
+            when = now
         if self._problems:
             when = max(when, now + TRY_AGAIN_S)
-        elif (
-            self._endpoint is not None and self._endpoint.has_news
-        ):  # heard after it was observed, and its bell is silent
-            when = now
         if self._again is not None:
             self._again.cancel()
-        self._again = self._loop.call_at(when, self._look)
+        look = partial(self._look, at_speaker_alone=at_speaker_alone and when == at)
+        self._again = self._loop.call_at(when, look)

@@ -26,6 +26,8 @@ from lab.substrate.contract import Substrate
 from lab.wire.messages import Message
 
 INTERVAL_S = 0.2
+LOCK_AGAIN_S = 0.05
+"""Seconds between two looks whether it is this one's turn (chosen: as for a port): no event tells of a free lock."""
 ROUND_TRIP = re.compile(rb"time=([0-9.]+) ms")
 
 
@@ -45,7 +47,7 @@ def _ping(caller: Caller, lab: str, substrate: Substrate, wanted: Message, deadl
     (there, there_interface), (back, back_interface) = wanted["ends"]
     try:
         with (
-            _turn(lab),
+            _turn(caller, lab),
             _pinned_on(substrate, there, there_interface, plan.source, plan.destination),
             _pinned_on(substrate, back, back_interface, plan.destination, plan.source),
         ):
@@ -77,14 +79,25 @@ def _run(caller: Caller, argv: list[str]) -> subprocess.CompletedProcess[bytes]:
 
 
 @contextmanager
-def _turn(lab: str) -> Iterator[None]:
-    """Wait until nobody else leads pings into tunnels of this lab, and let nobody meanwhile, killed ones included."""
+def _turn(caller: Caller, lab: str) -> Iterator[None]:
+    """Wait, as long as the caller does, until nobody else leads pings into tunnels of this lab, and let nobody then."""
     folder = os.open(f"{RUN_DIRECTORY}/{lab}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        while not _is_locked(folder):
+            if select.select([caller.fileno()], [], [], LOCK_AGAIN_S)[0]:
+                for _ in caller.receive():
+                    continue
         yield
     finally:
         os.close(folder)
+
+
+def _is_locked(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ class LabProcess:
         try:
             self._shape(self._substrate, before, plan)
         except (LabError, OSError, NetlinkError) as error:
-            self.shutdown()  # half a lab is nothing that a next plan could be compared with
+            with suppress(LabError, OSError, NetlinkError):  # what is left then, the next plan removes
+                self.shutdown()  # half a lab is nothing that a next plan could be compared with
             if before is None:
                 raise
             raise HostCannot(
@@ -136,13 +138,13 @@ class LabProcess:
         for agent in self._agents.values():
             agent.join(deadline)
         self._agents.clear()
-        if self._substrate is not None:
-            self._substrate.destroy()
         self._plan, self._digest = None, ""
         self._reports.clear()
         self._stale.clear()
         self._conditions.clear()
         self._offered.clear()
+        if self._substrate is not None:
+            self._substrate.destroy()
 
     # Making it so
 

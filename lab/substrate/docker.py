@@ -134,9 +134,11 @@ class Docker:
 
     @contextmanager
     def _choosing_subnets(self) -> Iterator[None]:
-        """Let no other lab of this host choose between the look at what is free and the last network's creation."""
-        self._run_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = os.open(self._run_directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """Let no other lab of this host choose between the look at what is free and the last network's creation.
+
+        The lock is on the folder above that of all labs, which goes with the last of them.
+        """
+        folder = os.open(self._run_directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             yield

@@ -21,10 +21,10 @@ def try_docker() -> None:
         try:
             container.start()
             code = container.wait()["StatusCode"]
-            said = container.logs().decode(errors="replace").strip()
+            said = container.logs().decode(errors="replace").strip() if code else ""  # not every daemon keeps logs
         finally:  # also after a start that failed, and an interrupt
             container.remove(force=True)
-    if code != 0:
+    if code:
         raise HostCannot(
             f"a container cannot make an XFRM interface: {said}",
             mend="load the module (modprobe xfrm_interface), or use --substrate microvm",

@@ -174,15 +174,15 @@ def error_of(error: Message) -> errors.LabError:
     return kind(str(error.get("what")), mend=error.get("mend"))
 
 
-def connect(sockets: tuple[Path, ...], *, exclusive: bool, deadline_s: float) -> Client:
+def connect(sockets: tuple[Path, ...], *, exclusive: bool, deadline_s: float, free_s: float | None = None) -> Client:
     """Connect to one of `sockets` that is free, and say hello.
 
     `exclusive`: each socket takes one caller at a time (a machine's port), so each is guarded by a lock file beside
     it. The one that has been idle longest is taken: a guest may still be busy with the end of a port's last caller.
     Raises LabGone when nothing listens or nothing answers within `deadline_s`, UsageError when all are taken for so
-    long.
+    long, or for `free_s`.
     """
-    path, lock = _free(sockets, deadline_s) if exclusive else (sockets[0], None)
+    path, lock = _free(sockets, free_s or deadline_s) if exclusive else (sockets[0], None)
     try:
         client = Client(_open(path), lock)
     except OSError as error:

@@ -255,6 +255,7 @@ def test_what_a_killed_command_left_is_found_and_cleared(image, accel_name, tmp_
 
 
 def test_a_machine_for_a_snapshot_ends_with_the_command_that_makes_it(image, accel_name, tmp_path):
+    (tmp_path / "image").mkdir()
     image = GuestImage(tmp_path / "image", "killed", image.kernel, image.initramfs, image.root)
     name = machine.snapshot_name(image, Hardware(accel_name, MEMORY_MIB, CPUS))
     making = machine.snapshot.making_directory(image.directory / "snapshots", name)

@@ -158,7 +158,6 @@ def test_a_wish_in_the_past_waits_a_moment_while_something_is_refused(charon, cl
 
     monkeypatch.setattr(agent, "apply_filters", refuse)
     charon.wish = clock[0] - 1
-    charon.has_news = True
     loop, said = given(running)
     looks = len(charon.observed)
     look_once_more(loop)
@@ -168,6 +167,20 @@ def test_a_wish_in_the_past_waits_a_moment_while_something_is_refused(charon, cl
     assert len(charon.observed) == looks + 1
     (problem,) = said[0]["report"]["problems"]
     assert problem.startswith("filters: refused")
+
+
+def test_what_is_heard_after_the_look_is_looked_at_soon_though_something_is_refused(
+    charon, clock, running, monkeypatch
+):
+    def refuse(*_):
+        raise EndpointError("refused", mend="-")
+
+    monkeypatch.setattr(agent, "apply_filters", refuse)
+    charon.news = [None, "up"]
+    loop, _ = given(running)
+    clock[0] += TRY_AGAIN_S
+    look_once_more(loop)
+    assert charon.observed == ["down", "up"]
 
 
 def test_routes_are_not_worked_out_anew_while_the_same_tunnels_carry(charon, clock, running, monkeypatch):
@@ -195,3 +208,17 @@ def test_what_exabgp_says_makes_nobody_ask_charon_until_the_next_look_at_all(cha
     for _ in range(2):
         look_once_more(loop)
     assert charon.observed == ["down", "down"]
+
+
+def test_nor_does_the_report_that_was_put_off_since_the_last_one_took_so_long(
+    charon, exabgp, clock, running, monkeypatch
+):
+    loop, _ = given(running)
+    monkeypatch.setattr(exabgp, "report", lambda: clock.__setitem__(0, clock[0] + 0.5))
+    for _ in range(2):
+        os.write(exabgp.pen, b"x")
+        look_once_more(loop)
+    clock[0] += 0.5
+    look_once_more(loop)
+    assert charon.observed == ["down"]
+    assert clock[0] == 100.0 + 3 * 0.5, "two reports by now"

@@ -22,13 +22,17 @@ NO_DOCKER = HostCannot("no Docker daemon answers", mend="start it")
 class Containers:
     """A substrate whose daemon has gone away since the nodes were made."""
 
-    def __init__(self, _lab): ...
+    def __init__(self, _lab):
+        self.made = False
 
     def make(self, nodes, _links):
         if not nodes:
             raise NO_DOCKER
+        self.made = True
 
-    def destroy(self): ...
+    def destroy(self):
+        if self.made:
+            raise NO_DOCKER
 
     def delete_link(self, _link): ...
 
@@ -84,4 +88,5 @@ def test_a_change_that_fails_half_way_says_that_the_lab_was_ended(tmp_path):
     said = []
     lab.report(said.append)
     assert said[0]["result"]["nodes"] == []
+    assert said[0]["result"]["plan_digest"] == ""
     loop.close()
