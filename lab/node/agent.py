@@ -167,9 +167,11 @@ class Agent:
     def _hear_speaker(self) -> None:
         """A peer with many routes sends them piece by piece: only what they concern is looked at for each.
 
-        charon and the links say themselves when there is news of them, and the table of routes can be long.
+        charon and the links say themselves when there is news of them, and the table of routes can be long. A session
+        that comes or goes is reported with everything as it is then.
         """
-        self._look(at_speaker_alone=not self._problems)
+        happened = self._take_speaker_events()
+        self._look(at_speaker_alone=not happened and not self._problems)
 
     def _look(self, answer: int | None = None, *, at_speaker_alone: bool = False) -> None:
         """Observe, move routes first (traffic before bookkeeping), then sessions, then report.
@@ -229,9 +231,12 @@ class Agent:
         for tunnel_event in self._endpoint.process() if self._endpoint else ():
             self._say(tunnel_event.kind, tunnel_event.tunnel, tunnel_event.text)
 
-    def _take_speaker_events(self) -> None:
-        for session_event in self._speaker.process() if self._speaker else ():
-            self._say(f"bgp-{session_event.kind}", session_event.neighbor, session_event.text)
+    def _take_speaker_events(self) -> bool:
+        """Tell of what happened to sessions; whether anything did."""
+        events = self._speaker.process() if self._speaker else ()
+        for event in events:
+            self._say(f"bgp-{event.kind}", event.neighbor, event.text)
+        return bool(events)
 
     def _say(self, kind: str, subject: str | None, text: str) -> None:
         """Tell of an event, with the time at which it was seen: here, and not when somebody hears of it."""

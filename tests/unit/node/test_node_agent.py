@@ -7,6 +7,7 @@ import select
 
 import pytest
 
+from bgp.sessions import SpeakerEvent
 from endpoint.errors import EndpointError
 from endpoint.report import EndpointEvent, EndpointReport, TunnelReport
 from endpoint.routes import RouteChanges
@@ -74,7 +75,8 @@ class ExaBgp:
 
     def process(self):
         if select.select([self.paper], [], [], 0)[0]:
-            os.read(self.paper, 100)
+            said = os.read(self.paper, 100)
+            return (SpeakerEvent("established", "hq-1", "said"),) if said == b"session" else ()
         return ()
 
     def filenos(self):
@@ -207,6 +209,13 @@ def test_what_exabgp_says_makes_nobody_ask_charon_until_the_next_look_at_all(cha
     os.write(exabgp.pen, b"x")
     for _ in range(2):
         look_once_more(loop)
+    assert charon.observed == ["down", "down"]
+
+
+def test_a_session_that_comes_or_goes_is_reported_with_everything_as_it_is_then(charon, exabgp, running):
+    loop, _ = given(running)
+    os.write(exabgp.pen, b"session")
+    look_once_more(loop)
     assert charon.observed == ["down", "down"]
 
 
