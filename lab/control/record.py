@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.control.paths import lab_directory, labs_directory
+from lab.locking import try_lock
 from lab.plan.codec import from_json, to_json
 from lab.plan.model import LabPlan
 
@@ -150,21 +151,16 @@ def is_held(name: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(fileno, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not try_lock(fileno, shared=True)
     finally:
         os.close(fileno)
-    return False
 
 
 def _hold(path: Path, waiting: Callable[[], None]) -> int:
     """A descriptor that holds the lock which `path` names now: its last holder may have removed the one waited for."""
     while True:
         fileno = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fileno, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(fileno):
             waiting()
             fcntl.flock(fileno, fcntl.LOCK_EX)
         try:

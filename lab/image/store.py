@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.locking import try_lock
+
 BUILDING = ".building"
 REMOVING = ".removing"
 USED = "last-used"
@@ -104,9 +106,7 @@ class Store:
     @contextmanager
     def _lock(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
         with self._lock_file(name) as descriptor:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not try_lock(descriptor):
                 waiting()
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -114,12 +114,7 @@ class Store:
     @contextmanager
     def _lock_if_free(self, name: str) -> Iterator[bool]:
         with self._lock_file(name) as descriptor:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+            yield try_lock(descriptor)
 
     @contextmanager
     def _lock_file(self, name: str) -> Iterator[int]:

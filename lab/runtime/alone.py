@@ -9,7 +9,6 @@ others cannot read. Needs neither pydantic nor click, so that it starts quickly 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import signal
@@ -24,6 +23,7 @@ from pathlib import Path
 from bgp.preload import preload as preload_bgp
 from endpoint.crypto import load_kernel_modules
 from lab.errors import LabError, UsageError
+from lab.locking import try_lock
 from lab.loop import Loop
 from lab.node.agent import Agent
 from lab.node.telling import Seen, event_line, news, seen_by
@@ -109,13 +109,11 @@ def _alone_in(directory: Path) -> Iterator[None]:
     """Hold the node's directory while the block runs. Raises UsageError when another process does."""
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not try_lock(lock):
             raise UsageError(
                 f"another process is this endpoint already: it holds {directory}",
                 mend="end it, or give this one another name",
-            ) from error
+            )
         yield
     finally:
         os.close(lock)

@@ -7,7 +7,6 @@ There is one rule on a gateway at a time, so those who ping at once take turns.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import select
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 
+from lab.locking import try_lock
 from lab.plan.codec import from_json
 from lab.plan.containers import RUN_DIRECTORY
 from lab.plan.model import PingPlan
@@ -83,21 +83,13 @@ def _turn(caller: Caller, lab: str) -> Iterator[None]:
     """Wait, as long as the caller does, until nobody else leads pings into tunnels of this lab, and let nobody then."""
     folder = os.open(f"{RUN_DIRECTORY}/{lab}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        while not _is_locked(folder):
+        while not try_lock(folder):
             if select.select([caller.fileno()], [], [], LOCK_AGAIN_S)[0]:
                 for _ in caller.receive():
                     continue
         yield
     finally:
         os.close(folder)
-
-
-def _is_locked(folder: int) -> bool:
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

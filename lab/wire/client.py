@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 import secrets
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lab import errors
+from lab.locking import try_lock
 from lab.wire.messages import NUDGE, PROTOCOL_VERSION, LineReader, Message, encode
 
 FIRST_NUDGE_S = 0.1
@@ -217,9 +217,7 @@ def _free(sockets: tuple[Path, ...], deadline_s: float) -> tuple[Path, int]:
 
 def _take(lock: Path) -> int | None:
     fileno = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fileno, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not try_lock(fileno):
         os.close(fileno)
         return None
     os.utime(fileno)
