@@ -11,8 +11,8 @@ from lab.wire.client import Client
 
 PING_S = 5.0
 """Seconds for the first answer to a ping through a tunnel that is up, on the reference host."""
-TURNS = 3
-"""Those who ping at once take turns: this one and two others (chosen: somebody who watches, and somebody who asks)."""
+LEAD_S = 60.0
+"""Seconds for the rest of a ping, there and back (chosen: what a lab is given; Docker is asked on the way)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ def ping_tunnels(client: Client, plan: LabPlan) -> tuple[PingAnswer, ...]:
     """Ping along each of the plan's pings, each led through its tunnel both ways. The session is then spent."""
     deadline_s = max(1, round(PING_S * pace.slowness()))
     pings = [{"plan": to_json(ping), "ends": tunnel_ends_of(plan, ping.tunnel)} for ping in plan.pings]
-    answers = client.call(
-        "ping", deadline_s=TURNS * deadline_s * (len(pings) + 1), lab=plan.name, pings=pings, wait_s=deadline_s
-    )
+    patience_s = deadline_s + LEAD_S * pace.slowness()
+    said = client.stream("ping", deadline_s=patience_s, lab=plan.name, pings=pings, wait_s=deadline_s)
+    answers = [message["answer"] for message in said if "answer" in message]
     return tuple(
         PingAnswer(ping, answer["round_trip_ms"], answer["error"])
         for ping, answer in zip(plan.pings, answers, strict=True)

@@ -11,6 +11,7 @@ import os
 import re
 import select
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
@@ -28,18 +29,22 @@ from lab.wire.messages import Message
 INTERVAL_S = 0.2
 LOCK_AGAIN_S = 0.05
 """Seconds between two looks whether it is this one's turn (chosen: as for a port): no event tells of a free lock."""
+WAITING_S = 1.0
+"""Seconds after which a caller that waits for its turn is told that it still does."""
 ROUND_TRIP = re.compile(rb"time=([0-9.]+) ms")
 
 
-def ping_through_tunnels(caller: Caller, kind: Nodes, args: Message) -> list[Message]:
+def ping_through_tunnels(caller: Caller, kind: Nodes, args: Message) -> None:
     """Ping along each of `args["pings"]`, one after the other.
 
     Each is {"plan": PingPlan, "ends": [[node, interface], [node, interface]]}: the gateways of the tunnel, the
     source's first, with the tunnel's interface there. Waits for a first answer until `args["wait_s"]`.
-    Returns for each {"tunnel", "round_trip_ms" or None, "error" or None}. Raises CallerGone: the pings end then.
+    The caller receives for each {"answer": {"tunnel", "round_trip_ms" or None, "error" or None}}, and {"waiting":
+    tunnel} every WAITING_S while others have their turn. Raises CallerGone: the pings end then.
     """
     substrate = kind.substrate_of(args["lab"])
-    return [_ping(caller, args["lab"], substrate, wanted, args["wait_s"]) for wanted in args["pings"]]
+    for wanted in args["pings"]:
+        caller.send({"answer": _ping(caller, args["lab"], substrate, wanted, args["wait_s"])})
 
 
 def _ping(caller: Caller, lab: str, substrate: Substrate, wanted: Message, deadline_s: float) -> Message:
@@ -47,7 +52,7 @@ def _ping(caller: Caller, lab: str, substrate: Substrate, wanted: Message, deadl
     (there, there_interface), (back, back_interface) = wanted["ends"]
     try:
         with (
-            _turn(caller, lab),
+            _turn(caller, lab, plan.tunnel),
             _pinned_on(substrate, there, there_interface, plan.source, plan.destination),
             _pinned_on(substrate, back, back_interface, plan.destination, plan.source),
         ):
@@ -79,11 +84,15 @@ def _run(caller: Caller, argv: list[str]) -> subprocess.CompletedProcess[bytes]:
 
 
 @contextmanager
-def _turn(caller: Caller, lab: str) -> Iterator[None]:
+def _turn(caller: Caller, lab: str, tunnel: str) -> Iterator[None]:
     """Wait, as long as the caller does, until nobody else leads pings into tunnels of this lab, and let nobody then."""
     folder = os.open(f"{RUN_DIRECTORY}/{lab}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    told_at = time.monotonic()
     try:
         while not try_lock(folder):
+            if time.monotonic() >= told_at + WAITING_S:
+                told_at = time.monotonic()
+                caller.send({"waiting": tunnel})
             if select.select([caller.fileno()], [], [], LOCK_AGAIN_S)[0]:
                 for _ in caller.receive():
                     continue

@@ -175,7 +175,7 @@ def test_pings_at_the_same_time_do_not_go_through_each_others_tunnels(running_la
     try:
         argv = running_lab.argv("ping", "-f", "json")
         at_once = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-        told = [json.loads(each.communicate(timeout=120 * pace.slowness())[0]) for each in at_once]
+        told = [json.loads(each.communicate(timeout=300 * pace.slowness())[0]) for each in at_once]
     finally:
         assert running_lab.exec("bgw1", ["nft", "delete table inet silent"]).returncode == 0
     for answers in told:

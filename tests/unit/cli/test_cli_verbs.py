@@ -145,8 +145,10 @@ def test_the_schema_is_the_published_one(vpnlab):
 
 def test_pings_through_the_tunnels_are_a_table_and_one_without_answer_is_exit_code_1(vpnlab, fake_lab):
     fake_lab.answers["ping"] = [
-        {"tunnel": "hq-1", "round_trip_ms": 1.25, "error": None},
-        {"tunnel": "hq-2", "round_trip_ms": None, "error": "100% packet loss"},
+        {"answer": {"tunnel": "hq-1", "round_trip_ms": 1.25, "error": None}},
+        {"waiting": "hq-2"},
+        {"answer": {"tunnel": "hq-2", "round_trip_ms": None, "error": "100% packet loss"}},
+        {"result": None},
     ]
     done = vpnlab("ping")
     assert done.exit_code == 1
