@@ -18,7 +18,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from lab.errors import HostCannot, LabError
 from lab.loop import Loop
 from lab.plan.bundle import keys_of
-from lab.plan.codec import digest, from_json, to_json
+from lab.plan.codec import digest_of_json, from_json, to_json
 from lab.plan.model import LabPlan, LinkPlan, NodePlan
 from lab.plan.report import STALE_AFTER_S, LabEvent
 from lab.runtime.agents import STOP_DEADLINE_S
@@ -41,6 +41,7 @@ class LabProcess:
         self._run_directory = run_directory
         self._plan: LabPlan | None = None
         self._digest = ""
+        self._node_plans: Mapping[str, Message] = {}
         self._keys: Mapping[str, str] = {}
         self._substrate: Substrate | None = None
         self._agents: dict[str, NodeAgent] = {}
@@ -86,7 +87,8 @@ class LabProcess:
         elif before.name != plan.name:
             raise ValueError(f"this process runs lab {before.name}, not {plan.name}")
         keys_before = self._keys
-        self._plan, self._keys, self._digest = plan, dict(keys), digest(plan)
+        self._plan, self._keys, self._digest = plan, dict(keys), digest_of_json(plan_json)
+        self._node_plans = {node["name"]: node for node in plan_json["nodes"]}  # handed on as they came
         try:
             self._shape(self._substrate, before, plan)
         except (LabError, OSError, NetlinkError) as error:
@@ -183,7 +185,7 @@ class LabProcess:
             )
             self._agents[name] = self.kind.agent_of(self._loop, seat)
         offered = self._offered.get(node.vpc_table.vpc, {}) if node.vpc_table else {}
-        self._agents[name].give({"plan": to_json(node), "keys": keys_of(node, self._keys), "offered": offered})
+        self._agents[name].give({"plan": self._node_plans[name], "keys": keys_of(node, self._keys), "offered": offered})
 
     def _take_offers(self, offers: Iterable[Message]) -> None:
         """Hand what a border gateway offers now to the routers of the VPCs that it is offered to."""

@@ -6,9 +6,8 @@ import gc
 
 from bgp.preload import preload as preload_bgp
 from endpoint.crypto import load_kernel_modules
-from lab.plan.codec import prepare
-from lab.plan.model import LabPlan, NodePlan, PingPlan
-from lab.plan.probes import ProbePlan
+from lab.plan.codec import prepare_reading, prepare_writing
+from lab.plan.model import LabPlan, PingPlan
 from lab.plan.report import LabEvent, NodeReport
 from lab.runtime.rehearsal import rehearse
 
@@ -18,7 +17,9 @@ def warm_up() -> None:
     preload_bgp()
     load_kernel_modules()
     rehearse()
-    for kind in (LabPlan, NodePlan, NodeReport, LabEvent, PingPlan, ProbePlan):
-        prepare(kind)
+    for read in (LabPlan, PingPlan):
+        prepare_reading(read)
+    for written in (NodeReport, LabEvent):
+        prepare_writing(written)
     gc.collect()
     gc.freeze()  # children then do not copy the collector's lists page by page

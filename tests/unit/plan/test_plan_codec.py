@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cattrs.converters
 import pytest
 
-from lab.plan.codec import digest, from_json, to_json
+from lab.plan import codec
+from lab.plan.codec import digest, digest_of_json, from_json, to_json
 from lab.plan.compile import compile_plan
-from lab.plan.model import LabPlan
+from lab.plan.model import LabPlan, NodePlan
 from lab.plan.report import LabReport, NodeStatus
 from lab.spec.load import reference
 
@@ -50,3 +52,39 @@ def test_an_address_that_is_none_is_named_with_its_place():
 def test_a_digest_tells_plans_apart():
     assert digest(PLAN) == digest(from_json(LabPlan, to_json(PLAN)))
     assert digest(PLAN) != digest(replace(PLAN, name="other"))
+
+
+def test_the_digest_of_what_was_sent_is_that_of_the_plan():
+    assert digest_of_json(to_json(PLAN)) == digest(PLAN)
+
+
+@pytest.fixture
+def generated(monkeypatch):
+    """The kinds for which a fresh converter has generated code so far."""
+    kinds = []
+    for name in ("make_dict_structure_fn", "make_dict_unstructure_fn"):
+        generate = getattr(cattrs.converters, name)
+
+        def noting(kind, *args, generate=generate, **options):
+            kinds.append(kind)
+            return generate(kind, *args, **options)
+
+        monkeypatch.setattr(cattrs.converters, name, noting)
+    monkeypatch.setattr(codec, "_CONVERTER", codec._converter(tells=False))
+    return kinds
+
+
+def test_nothing_is_generated_at_the_first_reading_of_what_was_prepared(generated):
+    data = to_json(PLAN)
+    codec.prepare_reading(LabPlan)
+    generated.clear()
+    assert from_json(LabPlan, data) == PLAN
+    assert generated == []
+
+
+def test_nothing_is_generated_at_the_first_writing_of_what_was_prepared(generated):
+    codec.prepare_writing(LabPlan)
+    assert NodePlan in generated
+    generated.clear()
+    assert to_json(PLAN)["name"] == PLAN.name
+    assert generated == []
