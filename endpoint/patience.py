@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ class Patience:
     """Tells a charon that hangs from one that is kept from the processor.
 
     `is_over` is to be asked about every `look_s` seconds. A look is idle when charon used no processor time since the
-    one before; a machine that was suspended meanwhile, or busy with others, makes one look idle at most.
+    one before, and so is the first: most charons answer before it, and cost no look. A machine that was suspended
+    meanwhile, or busy with others, makes one look idle at most.
     `processor_s` says how many seconds of a processor charon has used, `now` monotonic time in seconds.
     """
 
@@ -28,7 +30,7 @@ class Patience:
         self._processor_s = processor_s
         self._now = now
         self._idle_s = limits.idle_s
-        self._worked_s = processor_s()
+        self._worked_s = math.inf
         self._looked_at = now()
         self._ends_at = self._looked_at + limits.longest_s
 

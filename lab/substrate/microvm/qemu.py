@@ -32,14 +32,17 @@ SNAPSHOT_LINK = "snapshot"
 
 KERNEL_PARAMETERS = (
     "quiet mitigations=off random.trust_cpu=on nokaslr cryptomgr.notests no_timer_check audit=0 console=ttyS0 "
-    "norandmaps panic=-1 oops=panic maxcpus=1 lpj=10000000"
+    "norandmaps panic=-1 oops=panic maxcpus=1 lpj=10000000 "
+    "initcall_blacklist=jent_mod_init,trace_eval_init,load_system_certificate_list"
 )
 """`panic=-1` with `-no-reboot` turns a kernel panic into QEMU's exit, which is an event to wait for; `oops=panic` makes
 one of every oops, after which a guest may live on without one of its processes. With `maxcpus=1` the kernel boots on
 one processor, as long as it patches its own code (lab.runtime.processors starts the others). Each of those would take
 up to a second to measure `lpj`, under emulation in vain; this is 2.5 GHz, and nothing here waits by it for long.
 With `norandmaps` a library lies at the same address in every process: QEMU 7.2 translates code for its address, and
-would do it anew for each process."""
+would do it anew for each process. `initcall_blacklist` leaves out what takes longest of what nobody needs here: the
+jitter generator, which tries itself for a quarter of a second and without which the random numbers of drbg come from
+the kernel's alone; names for tracing; certificates of modules, whose signatures the image does not have."""
 
 
 @dataclass(frozen=True, slots=True)

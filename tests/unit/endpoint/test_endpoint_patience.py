@@ -57,6 +57,13 @@ def test_a_suspended_machine_costs_one_look(machine):
     assert machine.looks_until_over(patience, step=1.0, work=0.0) == 9
 
 
+def test_one_that_answers_in_time_is_not_looked_at():
+    looks = []
+    patience = Patience(LIMITS, lambda: looks.append(1) or 0.0, lambda: 0.0)
+    assert patience.next_look == LIMITS.look_s
+    assert looks == []
+
+
 def test_the_next_look_is_due_after_each(machine):
     patience = machine.patience()
     assert patience.next_look == machine.now + 1.0
