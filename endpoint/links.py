@@ -61,9 +61,17 @@ def set_link(link: Link, name: str, *, mtu: int, up: bool) -> Iterator[Request]:
 
 def add_ifb(name: str) -> Request:
     """Make an interface that gives back as received what is sent to it (ifb), and set it up."""
-    kind = attribute(_IFLA_LINKINFO, attribute(_IFLA_INFO_KIND, b"ifb\0"))
-    header = _IFINFOMSG.pack(AF_UNSPEC, 0, 0, _IFF_UP, _IFF_UP)
-    return _RTM_NEWLINK, NLM_F_CREATE, header + attribute(_IFLA_IFNAME, name.encode() + b"\0") + kind
+    return _add(name, "ifb", up=True)
+
+
+def add_veth(name: str) -> Request:
+    """Make a veth pair; the other end gets a name from the kernel. Both are down."""
+    return _add(name, "veth", up=False)
+
+
+def add_xfrm(name: str, if_id: int) -> Request:
+    """Make an XFRM interface, which is down."""
+    return _add(name, "xfrm", attribute(_IFLA_XFRM_IF_ID, _U32.pack(if_id)), up=False)
 
 
 def delete_link(index: int) -> Request:
@@ -124,3 +132,12 @@ def _if_id(info: dict[int, bytes]) -> int | None:
 
 def _text(value: bytes) -> str:
     return value.rstrip(b"\0").decode(errors="replace")
+
+
+def _add(name: str, kind: str, data: bytes = b"", *, up: bool) -> Request:
+    info = attribute(_IFLA_INFO_KIND, kind.encode() + b"\0") + attribute(_IFLA_INFO_DATA, data)
+    header = _IFINFOMSG.pack(AF_UNSPEC, 0, 0, _IFF_UP if up else 0, _IFF_UP)
+    return (
+        _RTM_NEWLINK, NLM_F_CREATE,
+        header + attribute(_IFLA_IFNAME, name.encode() + b"\0") + attribute(_IFLA_LINKINFO, info),
+    )  # fmt: skip

@@ -23,6 +23,7 @@ from lab.substrate import pace, process
 from lab.substrate.contract import Substrate
 from lab.substrate.docker_address import knock
 from lab.substrate.microvm import accel, machine, qemu
+from lab.substrate.probe import probe_kernel
 from lab.wire.client import Client, LabGone, connect
 
 GUEST_MEMORY_MIB = 512
@@ -250,8 +251,6 @@ def why_no_docker() -> HostCannot | None:
 
 def why_not_here() -> str | None:
     """What keeps a lab from running in namespaces of this host, found by trying; None when nothing does."""
-    from lab.substrate.probe import probe_kernel  # noqa: PLC0415 - pyroute2 costs every other command 0.1 s
-
     if os.geteuid() != 0:
         return "not root"
     for finding in probe_kernel():
