@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-# Without the random number generators and crypto_null adding an SA fails with ENOENT, and the peer
-# sees NO_PROPOSAL_CHOSEN.
+# Without drbg and crypto_null adding an SA fails with ENOENT, and the peer sees NO_PROPOSAL_CHOSEN. The jitter
+# generator feeds drbg where there is one.
 MODULES = (
     "xfrm_user",
     "xfrm_interface",

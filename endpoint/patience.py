@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How patient to be, in seconds: between two looks, in idle looks together, and whatever is seen."""
+    """How patient to be, in seconds: between two looks, in idle looks together, and whatever is seen.
+
+    `idle_s` is more than `look_s`, for the first look is idle.
+    """
 
     look_s: float
     idle_s: float

@@ -23,7 +23,6 @@ from lab.substrate import pace, process
 from lab.substrate.contract import Substrate
 from lab.substrate.docker_address import knock
 from lab.substrate.microvm import accel, machine, qemu
-from lab.substrate.probe import probe_kernel
 from lab.wire.client import Client, LabGone, connect
 
 GUEST_MEMORY_MIB = 512
@@ -253,6 +252,8 @@ def why_not_here() -> str | None:
     """What keeps a lab from running in namespaces of this host, found by trying; None when nothing does."""
     if os.geteuid() != 0:
         return "not root"
+    from lab.substrate.probe import probe_kernel  # noqa: PLC0415 - most commands have no need to try the kernel
+
     for finding in probe_kernel():
         if not finding.works:
             return f"{finding.name} cannot be made ({finding.said})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.plan.codec import to_json
@@ -12,7 +13,8 @@ from lab.wire.client import Client
 PING_S = 5.0
 """Seconds for the first answer to a ping through a tunnel that is up, on the reference host."""
 LEAD_S = 60.0
-"""Seconds for the rest of a ping, there and back (chosen: what a lab is given; Docker is asked on the way)."""
+"""Seconds to lead a ping into its tunnel on both gateways and out again (chosen: as many as a lab is given to come up;
+Docker is asked on the way)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,21 @@ class PingAnswer:
     error: str | None
 
 
-def ping_tunnels(client: Client, plan: LabPlan) -> tuple[PingAnswer, ...]:
-    """Ping along each of the plan's pings, each led through its tunnel both ways. The session is then spent."""
+def ping_tunnels(client: Client, plan: LabPlan, doing: Callable[[str], None]) -> tuple[PingAnswer, ...]:
+    """Ping along each of the plan's pings, each led through its tunnel both ways. The session is then spent.
+
+    Others who ping have their turn first; `doing` is told so, once a second.
+    """
     deadline_s = max(1, round(PING_S * pace.slowness()))
     pings = [{"plan": to_json(ping), "ends": tunnel_ends_of(plan, ping.tunnel)} for ping in plan.pings]
     patience_s = deadline_s + LEAD_S * pace.slowness()
     said = client.stream("ping", deadline_s=patience_s, lab=plan.name, pings=pings, wait_s=deadline_s)
-    answers = [message["answer"] for message in said if "answer" in message]
+    answers = []
+    for message in said:
+        if "answer" in message:
+            answers.append(message["answer"])
+        elif "waiting" in message:
+            doing(f"waiting to ping through tunnel {message['waiting']}: another command pings just now")
     return tuple(
         PingAnswer(ping, answer["round_trip_ms"], answer["error"])
         for ping, answer in zip(plan.pings, answers, strict=True)

@@ -74,7 +74,7 @@ def bring_up(spec: LabSpec, *, substrate: str, use_snapshot: bool, timeout_s: fl
                 raise
             report = _await_ready(client, plan, timeout_s or patience_s, watch, started=started)
         with computer.connect() as client:  # the other session goes on watching
-            pings = _ping(client, plan)
+            pings = _ping(client, plan, watch)
         watch.reached("ping")
     return Up(plan, place, report, pings, watch.phases, started)
 
@@ -147,8 +147,8 @@ def not_ready(lab: str, timeout_s: float, missing: tuple[Lack, ...]) -> NotConve
     )
 
 
-def _ping(client: Client, plan: LabPlan) -> tuple[PingAnswer, ...]:
-    answers = ping_tunnels(client, plan)
+def _ping(client: Client, plan: LabPlan, watch: Stopwatch) -> tuple[PingAnswer, ...]:
+    answers = ping_tunnels(client, plan, watch.doing)
     silent = [answer for answer in answers if answer.error is not None]
     if silent:
         raise NotConverged(

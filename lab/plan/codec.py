@@ -40,12 +40,12 @@ def from_json(kind: type[T], data: object) -> T:
         raise ValueError(f"expected an object, not {type(data).__name__} @ $")  # noqa: TRY004 - one kind of refusal
     try:
         return _CONVERTER.structure(data, kind)
-    except (cattrs.ForbiddenExtraKeysError, AttributeError, LookupError, TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - whatever this one stumbles over, the other one tells
         return _read_again(kind, data)
 
 
 def _read_again(kind: type[T], data: object) -> T:
-    """Read what could not be read, for the sake of what there is to tell."""
+    """Read what could not be read, now to be told what is wrong and where: that raises ValueError."""
     try:
         return _telling_converter().structure(data, kind)
     except cattrs.BaseValidationError as error:
@@ -58,7 +58,7 @@ def digest(plan: object) -> str:
 
 
 def digest_of_json(data: object) -> str:
-    """The digest of the plan that `to_json` made `data` of."""
+    """The digest of the plan that `to_json` made `data` of; another way to write the same plan has another one."""
     text = json.dumps(data, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -70,9 +70,8 @@ def prepare_reading(kind: type) -> None:
 
 
 def prepare_writing(kind: type) -> None:
-    """The same for writing it."""
-    for found in _kinds_in(kind, set()):
-        _CONVERTER.get_unstructure_hook(found)
+    """The same for writing it. That of what is in it comes with it."""
+    _CONVERTER.get_unstructure_hook(kind)
 
 
 def _kinds_in(kind: Any, known: set[object]) -> Iterator[Any]:  # noqa: ANN401 - a type, or a form such as X | None

@@ -30,7 +30,7 @@ INTERVAL_S = 0.2
 LOCK_AGAIN_S = 0.05
 """Seconds between two looks whether it is this one's turn (chosen: as for a port): no event tells of a free lock."""
 WAITING_S = 1.0
-"""Seconds after which a caller that waits for its turn is told that it still does."""
+"""Seconds after which a caller that waits for its turn is told that it still does (chosen: soon enough to see)."""
 ROUND_TRIP = re.compile(rb"time=([0-9.]+) ms")
 
 

@@ -78,8 +78,12 @@ class LabProcess:
     # What callers may ask
 
     def apply(self, plan_json: Any, keys: Mapping[str, str]) -> None:  # noqa: ANN401 - JSON
-        """Make the lab be as planned. Nodes, links and agents that did not change are left alone."""
+        """Make the lab be as planned. Nodes, links and agents that did not change are left alone.
+
+        `plan_json` is what `to_json` made: its digest tells plans apart, and the nodes' plans are handed on.
+        """
         plan = from_json(LabPlan, plan_json)
+        node_plans = {node.name: sent for node, sent in zip(plan.nodes, plan_json["nodes"], strict=True)}
         before = self._plan
         if before is None or self._substrate is None:
             self._substrate = self.kind.substrate_of(plan.name)
@@ -88,7 +92,7 @@ class LabProcess:
             raise ValueError(f"this process runs lab {before.name}, not {plan.name}")
         keys_before = self._keys
         self._plan, self._keys, self._digest = plan, dict(keys), digest_of_json(plan_json)
-        self._node_plans = {node["name"]: node for node in plan_json["nodes"]}  # handed on as they came
+        self._node_plans = node_plans
         try:
             self._shape(self._substrate, before, plan)
         except (LabError, OSError, NetlinkError) as error:

@@ -7,7 +7,8 @@ import gc
 from bgp.preload import preload as preload_bgp
 from endpoint.crypto import load_kernel_modules
 from lab.plan.codec import prepare_reading, prepare_writing
-from lab.plan.model import LabPlan, PingPlan
+from lab.plan.model import LabPlan
+from lab.plan.probes import ProbePlan
 from lab.plan.report import LabEvent, NodeReport
 from lab.runtime.rehearsal import rehearse
 
@@ -17,7 +18,7 @@ def warm_up() -> None:
     preload_bgp()
     load_kernel_modules()
     rehearse()
-    for read in (LabPlan, PingPlan):
+    for read in (LabPlan, ProbePlan):
         prepare_reading(read)
     for written in (NodeReport, LabEvent):
         prepare_writing(written)

@@ -1,6 +1,6 @@
 """What this kernel can do, found by trying it in a scratch network namespace.
 
-Every `up` asks, so without pyroute2, whose import takes longer than all that is tried.
+Most starts of a lab ask, so without pyroute2, whose import takes longer than all that is tried.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def test_pings_cross_the_internet_as_esp_of_the_reported_sas_and_nothing_inner_i
     lab = running_lab
     with capture(lab, "internet") as captured, capture(lab, "vpc-app") as captured_in_clear:
         with lab.session() as client:
-            answers = ping_tunnels(client, lab.plan)
+            answers = ping_tunnels(client, lab.plan, print)
         packets, in_clear = captured.packets(), captured_in_clear.packets()
     assert [answer.error for answer in answers] == [None] * len(lab.plan.tunnels)
 
@@ -161,7 +161,7 @@ def test_a_packet_that_was_changed_on_the_way_does_not_verify(running_lab):
     lab = running_lab
     with capture(lab, "internet") as captured:
         with lab.session() as client:
-            ping_tunnels(client, lab.plan)
+            ping_tunnels(client, lab.plan, print)
         packets = captured.packets()
     packet = next(packet[IP].copy() for packet in packets if ESP in packet)
     changed = bytes(packet)[:-1] + bytes([bytes(packet)[-1] ^ 1])
@@ -174,7 +174,7 @@ def test_the_same_search_finds_inner_addresses_inside_the_vpc(running_lab):
     lab = running_lab
     with capture(lab, "vpc-app") as captured:
         with lab.session() as client:
-            ping_tunnels(client, lab.plan)
+            ping_tunnels(client, lab.plan, print)
         packets = captured.packets()
     assert clear_inner_packets(packets)
     assert foreign_packets(packets)

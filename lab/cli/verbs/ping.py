@@ -6,9 +6,10 @@ import click
 from click.core import ParameterSource
 
 from lab.cli import options
-from lab.cli.consoles import output
+from lab.cli.consoles import errors, output
 from lab.cli.nodes import NO_INPUT, run
 from lab.cli.output import print_json
+from lab.cli.progress import ConsoleProgress
 from lab.cli.show import pings_table
 from lab.cli.target import wanted_name
 from lab.control.addresses import address_of
@@ -52,8 +53,8 @@ def _given(option: str) -> bool:
 
 def _through_tunnels(lab: str, output_format: str) -> None:
     _, plan = known(lab)
-    with session_with(lab) as client:
-        answers = ping_tunnels(client, plan)
+    with session_with(lab) as client, ConsoleProgress(errors()) as progress:
+        answers = ping_tunnels(client, plan, progress.doing)
     if output_format == "json":
         pings = [
             {"tunnel": answer.plan.tunnel, "source": str(answer.plan.source), "error": answer.error,

@@ -154,6 +154,7 @@ def test_pings_through_the_tunnels_are_a_table_and_one_without_answer_is_exit_co
     assert done.exit_code == 1
     assert "1.2 ms" in done.stdout
     assert "100% packet loss" in done.stdout
+    assert "waiting to ping through tunnel hq-2" in done.stderr
     told = json.loads(vpnlab("ping", "-f", "json").stdout)
     assert [(ping["tunnel"], ping["round_trip_ms"]) for ping in told["pings"]] == [("hq-1", 1.25), ("hq-2", None)]
 

@@ -35,6 +35,27 @@ def test_an_unknown_key_is_named_with_its_place():
         from_json(LabPlan, data)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("nodes", 0, "role"), "gateway"),
+        (("nodes", 0, "interfaces", 0, "mtu"), float("inf")),
+        (("nodes", 0, "interfaces"), 5),
+        (("nodes", 0, "interfaces", 0), []),
+        (("pings", 0, "source"), None),
+        (("links", 0, "a", "colour"), "blue"),
+    ],
+)
+def test_whatever_is_wrong_is_a_value_error_with_its_place(place, value):
+    data = to_json(PLAN)
+    inner = data
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    with pytest.raises(ValueError, match=rf"\$\.{place[0]}\[{place[1]}\]"):
+        from_json(LabPlan, data)
+
+
 def test_a_missing_key_is_named():
     data = to_json(PLAN)
     del data["tunnels"][0]["cloud_node"]
@@ -77,6 +98,7 @@ def generated(monkeypatch):
 def test_nothing_is_generated_at_the_first_reading_of_what_was_prepared(generated):
     data = to_json(PLAN)
     codec.prepare_reading(LabPlan)
+    assert NodePlan in generated
     generated.clear()
     assert from_json(LabPlan, data) == PLAN
     assert generated == []
