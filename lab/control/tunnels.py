@@ -20,6 +20,7 @@ from lab.plan.allocations import Numbering
 from lab.plan.model import called_tunnel
 from lab.plan.report import NodeReport
 from lab.plan.tunnels import Connection, NumberedTunnel, connections
+from lab.spec.dumping import dumped
 from lab.spec.editing import fitted
 from lab.spec.model import LabSpec
 from lab.spec.names import node_name
@@ -141,7 +142,7 @@ def _written_out(wanted: Wanted, connection: Connection) -> dict[str, Any]:
     tree = tree_of(wanted.spec)
     part = tree["cloud"]["vpn_connections"][connection.name]
     part["public_addresses"] = [str(address) for address in connection.public_addresses]
-    part["tunnels"] = [tunnel.spec.model_dump(mode="json") | {"psk": None} for tunnel in connection.tunnels]
+    part["tunnels"] = [dumped(tunnel.spec) | {"psk": None} for tunnel in connection.tunnels]
     return tree
 
 

@@ -13,6 +13,7 @@ from lab.control.status import known
 from lab.errors import LabSaysNo
 from lab.plan.allocations import Allocations
 from lab.plan.codec import from_json, to_json
+from lab.spec.dumping import dumped
 from lab.spec.model import LabSpec
 
 
@@ -63,7 +64,7 @@ def recalled_allocations(name: str) -> Allocations | None:
 
 def tree_of(spec: LabSpec) -> dict[str, Any]:
     """A spec as the mappings and lists of a file, without any key."""
-    tree = spec.model_dump(mode="json")
+    tree = dumped(spec)
     for connection in tree["cloud"]["vpn_connections"].values():
         for tunnel in connection["tunnels"] or ():
             tunnel["psk"] = None

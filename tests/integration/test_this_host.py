@@ -37,6 +37,11 @@ with connect(sockets, exclusive=False, deadline_s=60) as client:
     for message in client.stream("watch", deadline_s=None):
         print(json.dumps(message), flush=True)
 """
+PROBE = """
+import json
+from lab.substrate.probe import probe_kernel
+print(json.dumps({finding.name: finding.said for finding in probe_kernel()}))
+"""
 END = """
 from pathlib import Path
 from secrets import SystemRandom
@@ -45,6 +50,14 @@ from lab.wire.client import connect
 with connect((Path("/tmp/here") / daemon.SOCKET,), exclusive=False, deadline_s=60) as client:
     client.call("shutdown", deadline_s=60)
 """
+
+
+def test_where_labs_run_the_kernel_is_found_to_have_what_they_need(running_lab, python_there):
+    done = running_lab.exec(None, [*python_there, "-c", PROBE])
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == dict.fromkeys(
+        ("network namespace", "veth pair", "XFRM interface", "ESP"), "works"
+    )
 
 
 def test_a_lab_as_a_daemon_of_a_capable_host_becomes_ready_and_leaves_nothing(

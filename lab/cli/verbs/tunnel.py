@@ -24,6 +24,7 @@ from lab.control.wanted import recalled
 from lab.errors import UsageError
 from lab.plan.codec import to_json
 from lab.plan.model import called_tunnel
+from lab.spec.dumping import dumped
 from lab.spec.tree import NULLS
 from lab.spec.wording import SECRET
 
@@ -84,7 +85,7 @@ def show_command(tunnel: str, topology: str | None, name: str | None, *, reveal_
     lab = wanted_name(topology, name)
     wanted = recalled(lab)
     found = view(*tunnel_called(wanted, tunnel), status_of(lab))
-    parameters = {key: value for key, value in found.wanted.spec.model_dump(mode="json").items() if key != SECRET}
+    parameters = {key: value for key, value in dumped(found.wanted.spec).items() if key != SECRET}
     parameters |= {
         "inner": str(found.wanted.inner),
         "cloud_inner_address": str(found.wanted.cloud_inner),
