@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def _converter(*, tells: bool) -> cattrs.Converter:
-    """What reads and writes; `tells` what is wrong, and where, at twice the cost of getting ready."""
+    """What reads and writes; `tells` what is wrong, and where, with more code to generate."""
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=tells)
     for address in (IPv4Address, IPv4Interface, IPv4Network):
         converter.register_unstructure_hook(address, str)

@@ -144,7 +144,7 @@ class LabProcess:
         for agent in self._agents.values():
             agent.join(deadline)
         self._agents.clear()
-        self._plan, self._digest = None, ""
+        self._plan, self._digest, self._node_plans = None, "", {}
         self._reports.clear()
         self._stale.clear()
         self._conditions.clear()
