@@ -17,6 +17,10 @@ from pathlib import Path
 from lab.errors import HostCannot
 
 GUEST_LIBRARIES = ("exabgp", "pyroute2", "vici", "cattrs", "attrs", "typing_extensions")
+INSTEAD = {"pyroute2/__init__.py": "pyroute2/minimal.py"}
+"""What stands for a file of a library in the guest. pyroute2 is as its distribution pyroute2.minimal has it: without
+the database of the network, which would be imported before a guest answers. On the host it is as it is, for an
+environment cannot have both distributions, and another program there may use all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,12 @@ def _library(name: str) -> Library:
 
 def _files(found: Distribution) -> Mapping[str, Path]:
     # Scripts and examples (above the libraries' folder) and this interpreter's byte code stay on the host.
-    return {
+    kept = {
         str(path): Path(str(path.locate()))
         for path in found.files or ()
         if ".." not in path.parts and "__pycache__" not in path.parts
     }
+    return kept | {name: kept[smaller] for name, smaller in INSTEAD.items() if smaller in kept}
 
 
 def library_archive(libraries: Iterable[Library]) -> bytes:

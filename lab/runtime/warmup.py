@@ -1,11 +1,10 @@
-"""What a resident process does once so that nobody waits for it later: import, generate code, load modules."""
+"""What a resident process does once so that nobody waits for it later: import, generate code, rehearse."""
 
 from __future__ import annotations
 
 import gc
 
 from bgp.preload import preload as preload_bgp
-from endpoint.crypto import load_kernel_modules
 from lab.plan.codec import prepare_reading, prepare_writing
 from lab.plan.model import LabPlan
 from lab.plan.probes import ProbePlan
@@ -16,7 +15,6 @@ from lab.runtime.rehearsal import rehearse
 def warm_up() -> None:
     """Load what agents and daemons will need. Starts no daemon and makes no key: this ends up in a snapshot."""
     preload_bgp()
-    load_kernel_modules()
     rehearse()
     for read in (LabPlan, ProbePlan):
         prepare_reading(read)

@@ -30,14 +30,18 @@ RAM_FILE = "ram"
 STATE_FILE = "state"
 SNAPSHOT_LINK = "snapshot"
 
+MACHINE = "q35,vmport=off,sata=off,smbus=off,i8042=off"
+"""Without the devices that nobody uses here: firmware and kernel would look for what is connected to them."""
+
 KERNEL_PARAMETERS = (
     "quiet mitigations=off random.trust_cpu=on nokaslr cryptomgr.notests no_timer_check audit=0 console=ttyS0 "
-    "norandmaps panic=-1 oops=panic maxcpus=1 lpj=10000000 "
+    "norandmaps panic=-1 oops=panic maxcpus=1 noreplace-smp lpj=10000000 "
     "initcall_blacklist=jent_mod_init,trace_eval_init,load_system_certificate_list"
 )
 """`panic=-1` with `-no-reboot` turns a kernel panic into QEMU's exit, which is an event to wait for; `oops=panic` makes
 one of every oops, after which a guest may live on without one of its processes. With `maxcpus=1` the kernel boots on
-one processor, as long as it patches its own code (lab.runtime.processors starts the others). Each of those would take
+one processor, as long as it patches its own code (lab.runtime.processors starts the others), and with `noreplace-smp`
+it does not take the lock prefixes out of all of that for as long as there is no second one. Each of those would take
 up to a second to measure `lpj`, under emulation in vain; this is 2.5 GHz, and nothing here waits by it for long.
 With `norandmaps` a library lies at the same address in every process: QEMU 7.2 translates code for its address, and
 would do it anew for each process. `initcall_blacklist` leaves out what takes longest of what nobody needs here: the
@@ -84,7 +88,7 @@ def command_line(
     argv = [
         *(program, "-name", NAME, "-uuid", uuid),
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-        *("-machine", "q35,vmport=off,memory-backend=ram", *_processor(hardware.accel)),
+        *("-machine", f"{MACHINE},memory-backend=ram", *_processor(hardware.accel)),
         *("-smp", str(hardware.cpus), "-m", f"{hardware.memory_mib}M", "-object", _memory(ram, hardware.memory_mib)),
         *("-kernel", str(files.kernel), "-initrd", str(files.initramfs), "-append", KERNEL_PARAMETERS),
         *("-chardev", f"socket,id=qmp,fd={QMP_FD},server=on,wait=off", "-mon", "chardev=qmp,mode=control"),
@@ -104,7 +108,7 @@ def probe_command_line(kernel: Path, accel: str, *, program: str = PROGRAM) -> l
     """Return the argv of a machine with nothing but `kernel`, whose console is QEMU's output."""
     return [
         *(program, "-name", "vpnlab-probe", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-        *("-machine", "q35,vmport=off", *_processor(accel), "-smp", "2", "-m", "256M"),
+        *("-machine", MACHINE, *_processor(accel), "-smp", "2", "-m", "256M"),
         *("-kernel", str(kernel), "-append", KERNEL_PARAMETERS, "-serial", "stdio"),
     ]
 

@@ -2,6 +2,7 @@ import subprocess
 from dataclasses import replace
 from importlib.resources import files
 
+from endpoint.crypto import MODULES
 from lab.image.libraries import Library, installed_libraries
 from lab.image.project import GUEST_FOLDER
 from lab.image.recipe import base_key, package_names, project_key, read_recipe
@@ -71,3 +72,14 @@ def test_the_guests_libraries_are_pure_python_of_this_environment() -> None:
         assert library.files
         assert all(path.exists() for path in library.files.values()), library.name
         assert not [name for name in library.files if name.endswith(".so") or name.startswith("..")]
+
+
+def test_pyroute2_comes_without_its_database() -> None:
+    (pyroute2,) = installed_libraries(["pyroute2"])
+    assert "pyroute2.ndb" not in pyroute2.files["pyroute2/__init__.py"].read_text()
+
+
+def test_modules_that_ipsec_needs_are_loaded_before_the_warm_up() -> None:
+    lines = [line.split() for line in read_recipe().modules.splitlines()]
+    loaded = {line[1] for line in lines if line[:1] == ["load"]}
+    assert set(MODULES) - loaded == {"jitterentropy_rng"}, "built into the guest's kernel, which leaves it out"
