@@ -3,6 +3,7 @@ import os
 import select
 import subprocess
 import sys
+import uuid
 
 import pytest
 
@@ -10,7 +11,7 @@ from lab.substrate import process
 
 LOYAL = "import sys; print('up', flush=True); sys.stdin.read()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + LOYAL
-MARK = "7e1c7f62-6f0f-4b7f-8f34-000000000001"
+MARK = str(uuid.uuid4())  # tests that run beside these have children of their own
 
 
 @pytest.fixture
