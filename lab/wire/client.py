@@ -155,7 +155,10 @@ class Client:
             self._sending.release()
 
     def greet(self, deadline_s: float) -> None:
-        """Say hello and drop what an earlier caller has left on the line. Raises LabGone without an answer."""
+        """Say hello and drop what an earlier caller has left on the line.
+
+        Raises LabGone without an answer, and for a lab that speaks as another version of the project does.
+        """
         number = secrets.token_hex(8)
         self._send(b"\n")
         self.send({"hello": number, "version": PROTOCOL_VERSION})
@@ -163,8 +166,18 @@ class Client:
         while (left := deadline - time.monotonic()) > 0:
             message = self.receive(left)
             if message is not None and message.get("hello") == number:
+                _check_version(message.get("version"))
                 return
         raise LabGone(f"the lab process does not answer within {deadline_s:.0f} s")
+
+
+def _check_version(spoken: object) -> None:
+    if spoken != PROTOCOL_VERSION:
+        raise LabGone(
+            f"the lab was started by another version of vpnlab: it speaks version {spoken} of the protocol, "
+            f"this command version {PROTOCOL_VERSION}",
+            mend="`vpnlab up` starts the lab afresh, `vpnlab down` ends it; or use the version that started it",
+        )
 
 
 def error_of(error: Message) -> errors.LabError:

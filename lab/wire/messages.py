@@ -20,7 +20,8 @@ written until the next byte comes. So whoever waits for an answer from a machine
 session says that it has "taken" a call, for a caller that goes on to wait for something else.
 """
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+"""Raise it with every change of what callers and labs say to each other, plans and reports included."""
 LONGEST_LINE = 32 * 1024 * 1024
 """Bytes. A plan of 10 connections has 60 KB, a report with 30 000 routes 3 MB."""
 

@@ -16,7 +16,7 @@ from lab.errors import UsageError
 from lab.runtime.child import become_child
 from lab.runtime.session import run_session
 from lab.wire.client import Client, error_of
-from lab.wire.messages import LineReader, encode
+from lab.wire.messages import PROTOCOL_VERSION, LineReader, encode
 
 DEADLINE_S = 20.0
 
@@ -274,6 +274,6 @@ def test_each_hello_is_answered_once(session):
     for _ in range(2):
         assert session.exec("true")[0] == 0
     session.client.send({"hello": "again"})
-    assert session.client.receive(DEADLINE_S) == {"hello": "again", "version": 1}
+    assert session.client.receive(DEADLINE_S) == {"hello": "again", "version": PROTOCOL_VERSION}
     session.client.send({"call": "exec", "args": {"lab": "none", "node": None, "argv": ["true"]}})
     assert session.client.receive(DEADLINE_S) == {"result": {"exit": 0}}

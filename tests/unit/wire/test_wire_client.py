@@ -10,7 +10,7 @@ import pytest
 
 from lab.errors import LabError, LabSaysNo, NotConverged, UsageError
 from lab.wire.client import LabGone, connect
-from lab.wire.messages import LineReader, encode
+from lab.wire.messages import PROTOCOL_VERSION, LineReader, encode
 
 DEADLINE_S = 10.0
 
@@ -48,7 +48,7 @@ class Server(threading.Thread):
 
 def polite(message):
     if "hello" in message:
-        yield encode({"hello": message["hello"]})
+        yield encode({"hello": message["hello"], "version": PROTOCOL_VERSION})
     elif message.get("call") == "refuse":
         yield encode({"error": {"kind": "LabSaysNo", "what": "no", "mend": "ask again"}})
     elif message.get("call") == "odd":
@@ -103,6 +103,13 @@ def test_a_silent_lab_is_said_to_be_silent(serve):
         unanswered = pytest.raises(NotConverged, match="nothing: no answer")
         with unanswered:
             client.call("nothing", deadline_s=0.1)
+
+
+@pytest.mark.parametrize("spoken", [{"version": PROTOCOL_VERSION - 1}, {}])
+def test_a_lab_of_another_version_is_said_to_be_one(serve, spoken):
+    path = serve(lambda message: iter([encode({"hello": message["hello"], **spoken})]))
+    with pytest.raises(LabGone, match=r"another version of vpnlab(.|\n)*vpnlab up"):
+        connect((path,), exclusive=False, deadline_s=DEADLINE_S)
 
 
 def test_nobody_there_is_a_clear_error(tmp_path):
