@@ -14,19 +14,30 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(600)]
 WATCH = """
 mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
 cd /sys/kernel/tracing
-echo __jump_label_update __text_poke > set_ftrace_filter
-echo function > current_tracer
+echo 0 > options/record-cmd
+echo p:switch __jump_label_update > kprobe_events
+echo p:poke __text_poke >> kprobe_events
+echo 1 > events/kprobes/enable
+echo > trace
 """
+"""These two functions are all that it patches. The function tracer would patch the scheduler, too, to record names of
+commands; it does so whatever record-cmd says."""
 TWO_PINGS = "ping -c 5 -i 0.1 172.16.1.10 & ping -c 5 -i 0.1 172.16.1.10 && wait"
 """Each hears the other's answers and asks for a filter."""
-SHOW = "grep -v '^#' /sys/kernel/tracing/trace; echo nop > /sys/kernel/tracing/current_tracer"
-
+SHOW = """
+cd /sys/kernel/tracing
+grep -v '^#' trace
+echo 0 > events/kprobes/enable
+echo > kprobe_events
+"""
 
 CONNECT = """
 import socket
 with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
     server.accept()
 """
+THROW = "echo 1 > /proc/sys/kernel/bpf_stats_enabled"
+"""A switch in code that nothing runs in a guest without a lab."""
 
 
 def test_the_first_connection_in_a_fresh_guest_throws_no_switch(lab_of_module):
@@ -40,6 +51,9 @@ def test_the_first_connection_in_a_fresh_guest_throws_no_switch(lab_of_module):
     in_guest(lab, WATCH)
     in_guest(lab, f"exec python3 -c '{CONNECT}'")
     assert in_guest(lab, SHOW) == b""
+    in_guest(lab, WATCH)
+    in_guest(lab, THROW)
+    assert b"__text_poke" in in_guest(lab, SHOW), "the watch sees nothing"
 
 
 def test_pings_and_restarted_daemons_throw_no_switch(ready_lab):
