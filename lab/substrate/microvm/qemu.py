@@ -40,9 +40,9 @@ KERNEL_PARAMETERS = (
 )
 """`panic=-1` with `-no-reboot` turns a kernel panic into QEMU's exit, which is an event to wait for; `oops=panic` makes
 one of every oops, after which a guest may live on without one of its processes. With `maxcpus=1` the kernel boots on
-one processor, as long as it patches its own code (lab.runtime.processors starts the others), and with `noreplace-smp`
-it does not take the lock prefixes out of all of that for as long as there is no second one. Each of those would take
-up to a second to measure `lpj`, under emulation in vain; this is 2.5 GHz, and nothing here waits by it for long.
+one processor, as long as it patches its own code (lab.runtime.processors starts the others). Each of those would take
+up to a second to measure `lpj`, under emulation in vain; this is 2.5 GHz, and nothing here waits by it for long. With
+`noreplace-smp` the kernel keeps its lock prefixes, which it would take out until there is a second processor.
 With `norandmaps` a library lies at the same address in every process: QEMU 7.2 translates code for its address, and
 would do it anew for each process. `initcall_blacklist` leaves out what takes longest of what nobody needs here: the
 jitter generator, which tries itself for a quarter of a second and without which the random numbers of drbg come from
